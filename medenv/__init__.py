@@ -1,0 +1,1 @@
+"""medenv: medical consultations as reinforcement learning environments."""

@@ -1,0 +1,249 @@
+"""One consultation, with no reinforcement-learning interface in it: a state machine over two seats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from medenv.consultation.acts import Acts, clean, parse
+from medenv.consultation.briefing import briefing
+from medenv.consultation.disclosure import disclose, heard, infer_disclosed
+from medenv.consultation.ledger import Ledger, LedgerEntry
+from medenv.consultation.orders import OrderPolicy, answer, distinct_exams
+from medenv.consultation.questions import Understanding
+from medenv.consultation.seats import DOCTOR, PATIENT, PatientReply
+from medenv.consultation.understanding import reader
+from medenv.consultation.views import DoctorView, ExaminerView, JudgeView, Message, PatientView, Result, Turn
+from medenv.errors import ActionError, EpisodeOverError, SeatError
+from medenv.personas.persona import Persona
+from medenv.records.leaks import find_leaks
+from medenv.records.record import Fact, Record
+
+__all__ = ["Episode", "Failure", "FailureKind", "Scenario"]
+
+FailureKind: TypeAlias = Literal["doctor", "patient", "judge", "leak"]
+"""Which part failed; leak: the patient's words named the diagnosis before the doctor did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What all rollouts of a group share: record, persona, budget and patient seed."""
+
+    record: Record
+    persona: Persona
+    patient_seed: int
+    max_turns: int = 20
+    orders: OrderPolicy = "unavailable"
+    """How a test that the record lacks is answered."""
+    max_chars: int = 8192
+    """What is longer in a message is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an episode is invalid. An invalid episode has no reward."""
+
+    kind: FailureKind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """The part of a turn that stands while the patient has yet to answer."""
+
+    doctor: str
+    acts: Acts
+    understanding: Understanding
+    results: tuple[Result, ...]
+    notes: tuple[str, ...]
+    unheard: int
+    asked: tuple[str, ...]
+    released: tuple[Fact, ...]
+    withheld: tuple[Fact, ...]
+
+
+class Episode:
+    """A consultation from the opening words to the diagnosis, the last turn or a failure.
+
+    `next_seat` says who is to act; `view` gives that seat what it may see; `step` takes its words. Every call is
+    deterministic: the same scenario and the same words give the same views, ledger and turns.
+    """
+
+    def __init__(self, scenario: Scenario, *, doctor_seed: int = 0) -> None:
+        self.scenario = scenario
+        self.doctor_seed = doctor_seed
+        self.turns: tuple[Turn, ...] = ()
+        self.terminated = False
+        """The doctor gave a diagnosis."""
+        self.truncated = False
+        """The turns ran out."""
+        self.failure: Failure | None = None
+        self.cut = 0
+        """Characters cut off the last message."""
+        self._open: _Open | None = None
+        record = scenario.record
+        self._facts = {fact.id: fact for fact in record.facts}
+        self._reader = reader(record.facts)
+        self._said = ""
+        self._doctor_messages = [
+            Message("system", briefing(record, scenario.max_turns)),
+            Message("user", record.chief_complaint),
+        ]
+        self._patient_messages = [Message("assistant", record.chief_complaint)]
+        self._ledger: list[LedgerEntry] = []
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody is to act any more."""
+        return self.terminated or self.truncated or self.failure is not None
+
+    @property
+    def next_seat(self) -> str | None:
+        """The seat that is to act; none once the episode is over."""
+        if self.over:
+            return None
+        return DOCTOR if self._open is None else PATIENT
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger so far."""
+        return Ledger(tuple(self._ledger))
+
+    def step(self, seat: str, message: str) -> None:
+        """Takes the words of one seat.
+
+        Raises:
+            ActionError: The message is not a string.
+            EpisodeOverError: The episode is over.
+            SeatError: It is another seat's turn.
+        """
+        if self.next_seat is None:
+            raise EpisodeOverError(f"expected no step after the end of the episode, got one for {seat!r}")
+        if seat != self.next_seat:
+            raise SeatError(f"expected a step for {self.next_seat!r}, got one for {seat!r}")
+        if not isinstance(message, str):
+            raise ActionError(f"expected the message of {seat!r} as a str, got {type(message).__name__}")
+        if seat == DOCTOR:
+            self._doctor(message)
+        else:
+            self._patient(message)
+
+    def fail(self, kind: FailureKind, reason: str) -> None:
+        """Ends the episode as invalid: what failed is no fault of the policy, and there is no reward."""
+        self.failure = Failure(kind, reason)
+
+    def doctor_view(self) -> DoctorView:
+        """What the doctor sees now."""
+        return DoctorView(tuple(self._doctor_messages), len(self.turns), self.scenario.max_turns, self.doctor_seed)
+
+    def patient_view(self) -> PatientView:
+        """What the patient sees now."""
+        record, open_turn = self.scenario.record, self._open
+        return PatientView(
+            messages=tuple(self._patient_messages),
+            turn=len(self.turns),
+            seed=self.scenario.patient_seed,
+            language=record.language,
+            speaker=record.speaker,
+            demographics=record.demographics,
+            persona=self.scenario.persona,
+            facts=record.facts,
+            understanding=open_turn.understanding if open_turn else Understanding(),
+            unheard=open_turn.unheard if open_turn else 0,
+            released=open_turn.released if open_turn else (),
+            withheld=open_turn.withheld if open_turn else (),
+            told=self.ledger.disclosed,
+            ordered=bool(open_turn and open_turn.acts.orders),
+            planned=bool(open_turn and open_turn.acts.plan),
+        )
+
+    def examiner_view(self, orders: tuple[str, ...]) -> ExaminerView:
+        """What the examiner sees of some orders."""
+        record = self.scenario.record
+        return ExaminerView(record.exams, record.demographics, orders)
+
+    def judge_view(self) -> JudgeView:
+        """What the judge sees."""
+        scenario = self.scenario
+        return JudgeView(scenario.record, scenario.persona, self.turns, self.ledger, self.truncated)
+
+    def view(self, seat: str) -> DoctorView | PatientView:
+        """What a seat that talks sees now.
+
+        Raises:
+            SeatError: There is no such seat.
+        """
+        if seat == DOCTOR:
+            return self.doctor_view()
+        if seat == PATIENT:
+            return self.patient_view()
+        raise SeatError(f"expected one of {DOCTOR!r}, {PATIENT!r}, got {seat!r}")
+
+    def _doctor(self, message: str) -> None:
+        text, self.cut = clean(message, self.scenario.max_chars)
+        acts = parse(text)
+        understood = self._reader.read(acts.speech, tuple(turn.understanding for turn in self.turns))
+        understanding, unheard = heard(understood, self.scenario.persona.patience)
+        results = answer(
+            self.examiner_view(acts.orders),
+            self.scenario.orders,
+            distinct_exams(result for turn in self.turns for result in turn.results),
+        )
+        notes = acts.malformed or (() if text.strip() else ("expected words or a command; got neither",))
+        final = bool(acts.diagnoses)
+        released, withheld = ((), ()) if final else disclose(
+            understanding, self._facts, self.scenario.persona, self._ledger
+        )
+        asked = tuple(dict.fromkeys(fact for question in understanding.questions for fact in question.facts))
+        self._said += "\n" + text
+        self._doctor_messages.append(Message("assistant", text))
+        if results or notes:
+            lines = [result.text for result in results] + [f"Not understood. {note}" for note in notes]
+            self._doctor_messages.append(Message("tool", "\n".join(lines)))
+        self._open = _Open(text, acts, understanding, results, notes, unheard, asked, released, withheld)
+        if final:
+            self.terminated = True
+            self._close(None, ())
+        elif acts.speech:
+            self._patient_messages.append(Message("user", acts.speech))
+        else:
+            self._close(None, ())
+
+    def _patient(self, message: str) -> None:
+        reply, self.cut = clean(message, self.scenario.max_chars)
+        diagnosis = self.scenario.record.truth.diagnosis
+        if find_leaks(reply, diagnosis) and not find_leaks(self._said, diagnosis):
+            self.fail("leak", "the patient named the diagnosis before the doctor did")
+            return
+        if isinstance(message, PatientReply):
+            disclosed = tuple(fact for fact in message.disclosed if fact in self._facts)
+        else:
+            disclosed = infer_disclosed(reply, self.scenario.record.facts)
+        self._doctor_messages.append(Message("user", reply))
+        self._patient_messages.append(Message("assistant", reply))
+        self._close(reply, disclosed)
+
+    def _close(self, reply: str | None, disclosed: tuple[str, ...]) -> None:
+        opened = self._open
+        assert opened is not None
+        told, questions = self.ledger.disclosed, opened.understanding.questions
+        final = self.terminated
+        entry = LedgerEntry(
+            asked=() if final else opened.asked,
+            disclosed=disclosed,
+            withheld=tuple(fact.id for fact in opened.withheld),
+            repeated=() if final else tuple(fact for fact in opened.asked if fact in told),
+            unanswered=0 if final else sum(q.kind in ("finding", "topic") and not q.facts for q in questions),
+            unheard=opened.unheard,
+            fishing=sum(question.kind == "fishing" for question in questions),
+            signs=opened.understanding.signs,
+        )
+        self._ledger.append(entry)
+        self.turns += (
+            Turn(
+                opened.doctor, opened.acts, opened.understanding, opened.results, opened.notes, reply, entry
+            ),
+        )
+        self._open = None
+        if not self.terminated and len(self.turns) >= self.scenario.max_turns:
+            self.truncated = True

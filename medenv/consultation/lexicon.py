@@ -1,0 +1,124 @@
+"""The lexicon: which words ask for what, compiled from `lexicon.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Literal, TypeAlias
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from medenv.consultation.phrases import Phrases
+from medenv.consultation.words import Spelling, Words
+from medenv.errors import RecordError
+from medenv.records.record import topics
+
+__all__ = ["Concept", "Label", "Lexicon", "lexicon"]
+
+LabelKind: TypeAlias = Literal[
+    "concept", "topic", "open", "fishing", "command", "request", "statement", "aside", "follow_up", "sign"
+]
+Label: TypeAlias = tuple[LabelKind, str]
+"""What a phrase stands for: its kind, and the id of the concept, topic or sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """A group of words that mean the same to a patient and to a clinician."""
+
+    id: str
+    topics: frozenset[str]
+    """Where a fact about it usually stands."""
+    covers: frozenset[str]
+    """The ids of this concept and of every narrower one."""
+    kind: Literal["thing", "generic", "site", "circumstance"]
+    """generic: says nothing beside another word ("pain"); site: where; circumstance: when or doing what."""
+
+
+class Lexicon:
+    """The compiled lexicon.
+
+    Raises:
+        RecordError: The data does not fit `lexicon.schema.json`, or names a topic or concept that does not exist.
+    """
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        if (error := best_match(_validator().iter_errors(data))) is not None:
+            raise RecordError(f"lexicon: field {error.json_path}: {' '.join(error.message.split())[:300]}")
+        words = data["words"]
+        forms = {variant: form for form, variants in words["forms"].items() for variant in variants}
+        self.words = Words(forms, words["ignored"])
+        self.concepts = _concepts(data["concepts"])
+        self.value_topics = frozenset(id for id, topic in data["topics"].items() if topic.get("value"))
+        self.guarded_topics = frozenset(id for id, topic in data["topics"].items() if topic.get("guarded"))
+        self.openers = frozenset(self._flat(words["openers"]))
+        self.ordinary = frozenset(self._flat(words["ordinary"]))
+        patterns = list(self._patterns(data))
+        self.phrases: Phrases[Label] = Phrases(patterns)
+        vocabulary = {word for elements, _ in patterns for element in elements if element for word in element}
+        self.spelling = Spelling(vocabulary | self.ordinary | self.openers, self._flat(words["correct"]))
+
+    def pattern(self, text: str) -> list[frozenset[str] | None]:
+        """A pattern as the lexicon writes it: `*` for up to four words, `a/b` for either of two words."""
+        elements: list[frozenset[str] | None] = []
+        for part in text.split():
+            if part == "*":
+                elements.append(None)
+            elif "/" in part:
+                elements.append(frozenset(self._flat(part.split("/"))))
+            else:
+                elements.extend(frozenset((word,)) for word in self.words.plain(part))
+        return elements
+
+    def _flat(self, texts: Iterable[str]) -> list[str]:
+        return [word for text in texts for word in self.words.plain(text)]
+
+    def _patterns(self, data: Mapping[str, Any]) -> Iterable[tuple[list[frozenset[str] | None], Label]]:
+        kinds: list[tuple[LabelKind, str, Iterable[str]]] = [
+            *(("concept", id, concept["words"]) for id, concept in data["concepts"].items()),
+            *(("topic", id, topic["phrases"]) for id, topic in data["topics"].items()),
+            *(("sign", id, texts) for id, texts in data["signs"].items()),
+            ("open", "", data["open"]),
+            ("fishing", "", data["fishing"]["asked"]),
+            ("command", "", data["fishing"]["always"]),
+            ("request", "", data["request"]),
+            ("statement", "", data["statement"]),
+            ("aside", "", data["aside"]),
+            ("follow_up", "", data["follow_up"]),
+        ]
+        for kind, id, texts in kinds:
+            for text in texts:
+                if pattern := self.pattern(text):
+                    yield pattern, (kind, id)
+        for id, topic in topics().items():
+            yield [frozenset((word,)) for word in self.words.plain(topic["question"])], ("topic", id)
+
+
+def _concepts(data: Mapping[str, Any]) -> dict[str, Concept]:
+    def covers(id: str, above: tuple[str, ...] = ()) -> frozenset[str]:
+        if id not in data or id in above:
+            raise RecordError(f"lexicon: field $.concepts: expected known concepts that nest, got {(*above, id)}")
+        return frozenset({id}).union(*(covers(narrower, (*above, id)) for narrower in data[id].get("narrower", ())))
+
+    found = {}
+    for id, concept in data.items():
+        if unknown := sorted(set(concept.get("topics", ())) - set(topics())):
+            raise RecordError(f"lexicon: field $.concepts.{id}.topics: expected known topics, got {unknown[0]!r}")
+        found[id] = Concept(id, frozenset(concept.get("topics", ())), covers(id), concept.get("kind", "thing"))
+    return found
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    text = resources.files("medenv.consultation").joinpath("lexicon.schema.json").read_text("utf-8")
+    return Draft202012Validator(json.loads(text))
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The lexicon that the package ships."""
+    return Lexicon(json.loads(resources.files("medenv.consultation").joinpath("lexicon.json").read_text("utf-8")))

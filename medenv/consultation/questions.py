@@ -1,0 +1,36 @@
+"""What the environment understood of a doctor's speech: questions, and signs of how it was said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["Question", "QuestionKind", "Sign", "Understanding"]
+
+QuestionKind: TypeAlias = Literal["finding", "topic", "open", "fishing", "unclear"]
+"""finding: about something in particular; topic: about a whole topic; open: an invitation to tell; fishing: for what the
+patient must not or cannot give (the diagnosis, the record, the scoring); unclear: not understood."""
+
+Sign: TypeAlias = Literal[
+    "greeting", "introduction", "empathy", "confidentiality", "summary", "explanation", "safety_net", "farewell"
+]
+"""What a message does beside asking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question of a doctor's message."""
+
+    text: str
+    kind: QuestionKind
+    topics: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    """The ids of the facts it asks for, most relevant first; empty where the record does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """A doctor's speech, understood."""
+
+    questions: tuple[Question, ...] = ()
+    signs: frozenset[Sign] = frozenset()

@@ -1,0 +1,91 @@
+"""What a seat is, and what a patient's reply carries beside its words."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Awaitable, Iterable
+from functools import cache
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from medenv.records.record import Record
+
+__all__ = ["DOCTOR", "PATIENT", "PatientReply", "Privileged", "Seat", "seated", "settle", "settle_now"]
+
+DOCTOR = "doctor_0"
+PATIENT = "patient_0"
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Seat(Protocol):
+    """Anything that can take part in an episode.
+
+    `act` gets the view of its seat and returns the words, at once or as an awaitable. Everything that a seat needs
+    to know is in the view, its seed included, so one object may sit in any number of episodes at the same time.
+    """
+
+    def act(self, view: Any) -> str | Awaitable[str]:
+        """The next message of this seat."""
+        ...
+
+
+@runtime_checkable
+class Privileged(Protocol):
+    """A seat that is let in on the record before the episode: for ceilings and analysis, never for a trained policy."""
+
+    def informed(self, record: Record) -> Seat:
+        """The seat that plays this record."""
+        ...
+
+
+def seated(seat: Any, record: Record) -> Seat:
+    """Who really sits down for an episode about `record`: the seat, let in on the record where it is privileged."""
+    return seat.informed(record) if isinstance(seat, Privileged) else seat
+
+
+class PatientReply(str):
+    """The words of a patient, and the ids of the facts that they disclose.
+
+    It is a `str` everywhere a string is wanted; the ledger reads `disclosed`. A patient that returns a plain string is
+    played too: the ledger then infers the disclosed facts from the words.
+    """
+
+    disclosed: tuple[str, ...]
+
+    def __new__(cls, text: str, disclosed: Iterable[str] = ()) -> PatientReply:
+        """Makes a reply from its words and the ids of the facts in them."""
+        reply = super().__new__(cls, text)
+        reply.disclosed = tuple(disclosed)
+        return reply
+
+    def __reduce__(self) -> tuple[type[PatientReply], tuple[str, tuple[str, ...]]]:
+        return PatientReply, (str(self), self.disclosed)
+
+
+async def settle(value: T | Awaitable[T]) -> T:
+    """The value, awaited where it has to be: lets plain functions and coroutines stand in the same place."""
+    if inspect.isawaitable(value):
+        awaited: T = await value
+        return awaited
+    return value  # type: ignore[return-value]
+
+
+@cache
+def _background_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="medenv-seats", daemon=True).start()
+    return loop
+
+
+def settle_now(value: T | Awaitable[T]) -> T:
+    """The value, waited for where it has to be, for callers that are not coroutines themselves.
+
+    Awaitables run on one background event loop a process, so that connection pools outlive a single call and callers may
+    stand inside a running loop of their own.
+    """
+    if inspect.isawaitable(value):
+        return asyncio.run_coroutine_threadsafe(settle(value), _background_loop()).result()
+    return value  # type: ignore[return-value]

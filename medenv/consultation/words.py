@@ -1,0 +1,170 @@
+"""Words: text cut into comparable words, so that spelling, inflexion and person make no difference to what is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rapidfuzz.distance import OSA
+
+__all__ = ["Span", "Spelling", "Words", "stem"]
+
+MAX_WORD = 40
+"""Longer words are no words of any language that the lexicon knows; they are compared as they stand."""
+
+_TOKEN = re.compile(r"[^\W_]+(?:['\u2019\u02bc`\u00b4][^\W_]+)*|[.?!;:,\n()\u2026\u2013\u2014\uff0c\u3002\uff1f\uff01]")
+_VOWEL = re.compile("[aeiouy]")
+_KEEPS_S = ("ss", "us", "is")
+_CLITICS = {"ve": "have", "re": "be", "ll": "would", "d": "would", "m": "be"}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One word and where it stands in the text; `mark` is the punctuation before it, if any."""
+
+    word: str
+    start: int
+    end: int
+    mark: str
+
+
+@lru_cache(maxsize=1 << 14)
+def stem(word: str) -> str:
+    """A lower-case word without its inflexion and in one spelling; the result need not be a word itself.
+
+    British and American spellings meet ("oedema", "edema"; "colour", "color"), and so do numbers and tenses.
+    """
+    if len(word) <= 3 or len(word) > MAX_WORD or not word.isalpha():
+        return word
+    if len(word) >= 5:
+        word = word.replace("oe", "e").replace("ae", "e").replace("our", "or").replace("sulph", "sulf")
+    if word.endswith("ies") and len(word) > 4:
+        word = word[:-2]
+    elif word.endswith("sses"):
+        word = word[:-2]
+    elif word.endswith("s") and not word.endswith(_KEEPS_S):
+        word = word[:-1]
+    if word.endswith("ing") and len(word) >= 6 and _VOWEL.search(word[:-3]):
+        word = word[:-3]
+    elif word.endswith("ed") and len(word) >= 5 and word[-3] != "e":
+        word = word[:-2]
+    if len(word) >= 4 and word.endswith("e"):
+        word = word[:-1]
+    elif len(word) >= 4 and word.endswith("y") and word[-2] not in "aeiou":
+        word = word[:-1] + "i"
+    if len(word) >= 4 and word[-1] == word[-2] and word[-1] not in "aeiou":
+        word = word[:-1]
+    return word.replace("ise", "ize")
+
+
+class Words:
+    """Cuts text into words.
+
+    Args:
+        forms: Words that inflexion alone does not bring together, each with the form they are compared in.
+        ignored: Words that carry nothing, such as articles and hesitations.
+    """
+
+    def __init__(self, forms: Mapping[str, str], ignored: Iterable[str]) -> None:
+        self._forms = dict(forms)
+        self._ignored = frozenset(ignored)
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    def read(self, text: str) -> list[Span]:
+        """The words of a text in order, with the punctuation between them."""
+        found: list[Span] = []
+        mark = ""
+        for match in _TOKEN.finditer(text):
+            token = match.group()
+            if not token[0].isalnum():
+                # A sentence's end outranks a comma, and a question mark outranks both.
+                if not (token in ".," and _between_digits(text, match.start())):
+                    mark += token
+                continue
+            for word in self.normal(token.lower()):
+                found.append(Span(word, match.start(), match.end(), mark))
+                mark = ""
+        found.append(Span("", len(text), len(text), mark))
+        return found
+
+    def plain(self, text: str) -> list[str]:
+        """Only the words of a text, without punctuation."""
+        return [span.word for span in self.read(text)[:-1]]
+
+    def normal(self, token: str) -> tuple[str, ...]:
+        """The words that one lower-case token stands for; none where it carries nothing."""
+        if (known := self._known.get(token)) is None:
+            known = self._normal(token)
+            if len(token) <= MAX_WORD and len(self._known) < 1 << 14:
+                self._known[token] = known
+        return known
+
+    def _normal(self, token: str) -> tuple[str, ...]:
+        token = re.sub("[\u2019\u02bc`\u00b4]", "'", token)
+        if (form := self._forms.get(token)) is not None:
+            return tuple(self._form(part) for part in form.split() if part not in self._ignored)
+        head, _, tail = token.partition("'")
+        if tail == "t" and head.endswith("n"):
+            return (self._form({"ca": "can", "wo": "would", "sha": "shall"}.get(head[:-1], head[:-1])), "not")
+        words = [head]
+        if tail in _CLITICS:
+            words.append(_CLITICS[tail])
+        elif tail == "s" and (head in _TAKES_IS):
+            words.append("be")
+        elif tail not in ("", "s"):
+            words.append(tail)
+        return tuple(self._form(word) for word in words if word not in self._ignored)
+
+    def _form(self, word: str) -> str:
+        return self._forms.get(word) or self._forms.get(reduced := stem(word)) or reduced
+
+
+_TAKES_IS = frozenset("what where when who how it that there here he she this everything anything".split())
+
+
+def _between_digits(text: str, at: int) -> bool:
+    return 0 < at < len(text) - 1 and text[at - 1].isdigit() and text[at + 1].isdigit()
+
+
+class Spelling:
+    """Finds the known word that a misspelt one stands for.
+
+    Words of fewer than five letters are never corrected, words of up to seven by one slip (a letter more, less, wrong,
+    or two swapped), longer ones by two; the first letter has to be right.
+    """
+
+    def __init__(self, words: Iterable[str], ordinary: Iterable[str] = ()) -> None:
+        self._words = frozenset(words)
+        self._ordinary = frozenset(ordinary)
+        self._near: dict[tuple[str, int], list[str]] = {}
+        for word in sorted(self._words):
+            if len(word) >= 4 and word.isalpha():
+                self._near.setdefault((word[0], len(word)), []).append(word)
+        self._corrected: dict[str, str] = {}
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._words
+
+    def correct(self, word: str) -> str:
+        """The known word nearest to this one, or the word itself where none is near."""
+        if word in self._words or word in self._ordinary or not 5 <= len(word) <= MAX_WORD or not word.isalpha():
+            return word
+        if (known := self._corrected.get(word)) is None:
+            known = self._search(word)
+            if len(self._corrected) < 1 << 14:
+                self._corrected[word] = known
+        return known
+
+    def _search(self, word: str) -> str:
+        slips = 1 if len(word) <= 7 else 2
+        best, distance = word, slips + 1
+        for length in range(len(word) - slips, len(word) + slips + 1):
+            for candidate in self._near.get((word[0], length), ()):
+                found = OSA.distance(word, candidate, score_cutoff=distance - 1)
+                if found < distance:
+                    best, distance = candidate, found
+                if distance == 1:
+                    return best
+        return best

@@ -1,0 +1,1 @@
+"""Environments: the faces of a consultation, and their registration."""

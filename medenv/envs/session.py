@@ -1,0 +1,99 @@
+"""A session: one episode of a task, and what the faces tell their caller about it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from medenv.consultation.episode import Episode
+from medenv.consultation.seats import DOCTOR, PATIENT
+from medenv.envs.task import Task
+from medenv.errors import EpisodeOverError, MedenvError
+from medenv.personas import persona
+from medenv.rewards import Score
+
+__all__ = ["SEATS", "Session", "running", "transcript"]
+
+SEATS = (DOCTOR, PATIENT)
+
+
+class Session:
+    """One episode as an environment plays it; what PettingZoo's and Gymnasium's faces have in common."""
+
+    def __init__(self, task: Task, rng: np.random.Generator, options: dict[str, Any] | None = None) -> None:
+        self.task = task
+        scenario = task.draw(rng)
+        doctor_seed = int(rng.integers(2**31))
+        chosen = dict(options or {})
+        if "record" in chosen:
+            scenario = task.scenario(task.records[chosen.pop("record")], scenario.persona, scenario.patient_seed)
+        if "persona" in chosen:
+            scenario = task.scenario(scenario.record, persona(chosen.pop("persona")), scenario.patient_seed)
+        if chosen:
+            raise MedenvError(f"expected reset options of 'record' and 'persona', got {sorted(chosen)[0]!r}")
+        self.episode = Episode(scenario, doctor_seed=doctor_seed)
+        self.reward = 0.0
+        """The doctor's reward of the last step: zero until the end; NaN, which is no score, where there is none."""
+        self.score: Score | None = None
+
+    def step(self, seat: str, message: str) -> None:
+        """Takes the words of a seat; at the end, scores."""
+        self.episode.step(seat, message)
+        self.settle()
+
+    def settle(self) -> None:
+        """Scores the episode if it is over."""
+        if self.episode.over:
+            self.score = self.task.score_now(self.episode)
+            self.reward = math.nan if self.score is None else self.score.reward
+
+    @property
+    def terminated(self) -> bool:
+        """The doctor gave a diagnosis and the episode is valid."""
+        return self.episode.terminated and self.episode.failure is None
+
+    @property
+    def truncated(self) -> bool:
+        """The turns ran out, or the episode is invalid."""
+        return self.episode.truncated or self.episode.failure is not None
+
+    def info(self) -> dict[str, Any]:
+        """What the caller is told, made of new objects at each call; the score and the ledger only at the end."""
+        episode = self.episode
+        told: dict[str, Any] = {
+            "record": episode.scenario.record.id,
+            "persona": episode.scenario.persona.id,
+            "turn": len(episode.turns),
+            "cut": episode.cut,
+            "valid": episode.failure is None,
+        }
+        if episode.failure is not None:
+            told["failure"] = {"kind": episode.failure.kind, "reason": episode.failure.reason}
+        if self.score is not None:
+            told.update(self.score.as_dict(), ledger=episode.ledger.totals())
+        return told
+
+
+def running(session: Session | None) -> Session:
+    """The session, if there is one.
+
+    Raises:
+        EpisodeOverError: The environment was never reset.
+    """
+    if session is None:
+        raise EpisodeOverError("expected reset() before anything else, got no reset yet")
+    return session
+
+
+def transcript(episode: Episode) -> str:
+    """An episode as plain text, for people."""
+    lines = [f"Patient: {episode.scenario.record.chief_complaint}"]
+    for turn in episode.turns:
+        lines.append(f"Doctor: {turn.doctor}")
+        lines += [f"  {result.text}" for result in turn.results]
+        lines += [f"  Not understood. {note}" for note in turn.notes]
+        if turn.reply is not None:
+            lines.append(f"Patient: {turn.reply}")
+    return "\n".join(lines)

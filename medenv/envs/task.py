@@ -1,0 +1,163 @@
+"""The task: everything about a consultation environment that stays the same from episode to episode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from medenv.agents.patients import patients
+from medenv.consultation.episode import Episode, Scenario
+from medenv.consultation.orders import OrderPolicy
+from medenv.consultation.seats import Seat, settle, settle_now
+from medenv.errors import MedenvError, RecordError
+from medenv.personas import Persona, persona as resolve_persona
+from medenv.records import Record, RecordSet, load_records
+from medenv.rewards import Judge, Normalisation, Rubric, Score, judges, rubrics, score
+
+__all__ = ["RecordSource", "Task", "make_task"]
+
+RecordSource: TypeAlias = str | Path | RecordSet | Iterable[Record]
+
+Split: TypeAlias = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to consult about and how it is scored; makes scenarios and scores episodes."""
+
+    records: RecordSet
+    personas: tuple[Persona, ...]
+    patient: Seat
+    rubric: Callable[[Record], Rubric]
+    judge: Judge
+    max_turns: int = 20
+    normalisation: Normalisation = "healthbench"
+    orders: OrderPolicy = "unavailable"
+    max_chars: int = 8192
+
+    def draw(self, rng: np.random.Generator) -> Scenario:
+        """A scenario with record, persona and patient seed drawn from `rng`."""
+        record = self.records.sample(rng)
+        persona = self.personas[int(rng.integers(len(self.personas)))]
+        return self.scenario(record, persona, int(rng.integers(2**31)))
+
+    def scenario(self, record: Record, persona: Persona, patient_seed: int) -> Scenario:
+        """The scenario of one group of rollouts."""
+        return Scenario(record, persona, patient_seed, self.max_turns, self.orders, self.max_chars)
+
+    async def score(self, episode: Episode) -> Score | None:
+        """Scores an episode that is over; None for an invalid one. A judge that fails makes it invalid."""
+        if episode.failure is not None:
+            return None
+        try:
+            rubric = self.rubric(episode.scenario.record)
+            verdicts = await settle(self.judge.judge(rubric.criteria, episode.judge_view()))
+            return score(rubric, verdicts, normalisation=self.normalisation)
+        except Exception as error:
+            return _unscored(episode, error)
+
+    def score_now(self, episode: Episode) -> Score | None:
+        """`score` for callers that are not coroutines; a plain judge needs no event loop."""
+        if episode.failure is not None:
+            return None
+        try:
+            rubric = self.rubric(episode.scenario.record)
+            verdicts = settle_now(self.judge.judge(rubric.criteria, episode.judge_view()))
+            return score(rubric, verdicts, normalisation=self.normalisation)
+        except Exception as error:
+            return _unscored(episode, error)
+
+
+def _unscored(episode: Episode, error: Exception) -> None:
+    episode.fail("judge", f"{type(error).__name__}: {' '.join(str(error).split())[:500]}")
+
+
+def make_task(
+    records: RecordSource = "library",
+    *,
+    persona: str | Persona | Iterable[str | Persona] = "neutral",
+    patient: str | Seat = "scripted",
+    rubric: str | Rubric | Callable[[Record], Rubric] = "record",
+    judge: str | Judge = "rule",
+    max_turns: int = 20,
+    split: Split | None = None,
+    normalisation: Normalisation = "healthbench",
+    orders: OrderPolicy = "unavailable",
+    max_chars: int = 8192,
+) -> Task:
+    """Makes a task; whatever has an id may be given as the id or as the object.
+
+    Args:
+        records: "library", "synthetic", a path, a `RecordSet` or records.
+        persona: Who the patient is; of several, each episode draws one.
+        patient: Who answers the doctor.
+        rubric: What is scored: a registered way to make a rubric from a record, a function that does, or one rubric for all.
+        judge: Who decides the criteria.
+        max_turns: Doctor messages before the episode is truncated, at least 1.
+        split: Only the records of this split.
+        normalisation: How points become the reward.
+        orders: How a test that the record lacks is answered.
+        max_chars: The longest message; what is longer is cut.
+
+    Raises:
+        MedenvError: An argument is out of range, or an id is unknown.
+    """
+    if max_turns < 1 or max_chars < 1:
+        raise MedenvError(f"expected max_turns and max_chars of at least 1, got {max_turns} and {max_chars}")
+    for name, value, known in (("normalisation", normalisation, Normalisation), ("orders", orders, OrderPolicy)):
+        if value not in get_args(known):
+            raise MedenvError(f"expected {name} to be one of {', '.join(get_args(known))}; got {value!r}")
+    loaded = load_records(records)
+    if split is not None:
+        loaded = loaded.split(split)
+    if not len(loaded):
+        raise RecordError(f"expected at least one record, got none{f' in split {split!r}' if split else ''}")
+    several = [persona] if isinstance(persona, (str, Persona)) else list(persona)
+    return Task(
+        records=loaded,
+        personas=tuple(resolve_persona(one) for one in several),
+        patient=patients.get(patient)() if isinstance(patient, str) else patient,
+        rubric=_rubric(rubric),
+        judge=judges.get(judge)() if isinstance(judge, str) else judge,
+        max_turns=max_turns,
+        normalisation=normalisation,
+        orders=orders,
+        max_chars=max_chars,
+    )
+
+
+def _rubric(rubric: str | Rubric | Callable[[Record], Rubric]) -> Callable[[Record], Rubric]:
+    if isinstance(rubric, Rubric):
+        return lambda record: rubric
+    make: Any = rubrics.get(rubric) if isinstance(rubric, str) else rubric
+    return _Remembered(make)
+
+
+class _Remembered:
+    """Makes each record's rubric once: a group is graded by one rubric, and rules are not run again each episode."""
+
+    def __init__(self, make: Callable[[Record], Rubric]) -> None:
+        self._make = lru_cache(maxsize=4096)(lambda key: make(key.record))
+
+    def __call__(self, record: Record) -> Rubric:
+        return self._make(_ById(record))
+
+
+class _ById:
+    """A record as a key: the id where nothing else is cheap to hash, the object where two share an id."""
+
+    __slots__ = ("record",)
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+
+    def __hash__(self) -> int:
+        return hash(self.record.id)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ById) and self.record == other.record

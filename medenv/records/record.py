@@ -1,0 +1,298 @@
+"""The record: one de-identified patient, frozen."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any, Literal, TypeAlias
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from medenv.errors import LeakError, RecordError
+from medenv.records.leaks import leaks_in_record
+
+__all__ = [
+    "Age",
+    "Contraindication",
+    "Demographics",
+    "Diagnosis",
+    "Exam",
+    "Fact",
+    "Hypothesis",
+    "PlanItem",
+    "Provenance",
+    "Record",
+    "Truth",
+    "record_from_dict",
+    "record_to_dict",
+    "topics",
+]
+
+SCHEMA_ID = "medenv.record/1"
+
+Polarity: TypeAlias = Literal["present", "absent", "unknown"]
+Sensitivity: TypeAlias = Literal["ordinary", "private", "identity"]
+Disclosure: TypeAlias = Literal["volunteered", "asked", "trusted"]
+ExamKind: TypeAlias = Literal["bedside", "lab", "imaging", "procedure"]
+ExamStatus: TypeAlias = Literal["recorded", "normal", "unavailable", "pending"]
+PlanKind: TypeAlias = Literal["medication", "procedure", "referral", "monitoring", "advice", "test"]
+Urgency: TypeAlias = Literal["emergency", "urgent", "routine"]
+Split: TypeAlias = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """An age; years over 89 are refused at loading (HIPAA Safe Harbor)."""
+
+    value: float
+    unit: Literal["years", "months", "weeks", "days"] = "years"
+
+    @property
+    def years(self) -> float:
+        """The age in years."""
+        return self.value / {"years": 1, "months": 12, "weeks": 52.18, "days": 365.25}[self.unit]
+
+
+@dataclass(frozen=True, slots=True)
+class Demographics:
+    """Who the patient is, as far as a doctor sees at the door."""
+
+    age: Age
+    sex: Literal["female", "male", "other", "unknown"]
+    occupation: str = ""
+    background: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a record comes from and under which licence."""
+
+    source: str
+    licence: str
+    synthetic: bool
+    split: Split | None = None
+    """A split fixed by the source; without one the split is a hash of the id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One atomic statement that the patient could make."""
+
+    id: str
+    topic: str
+    statement: str
+    """The fact in clinical words, third person."""
+    lay: str
+    """The same fact as the speaker (the patient, or the caregiver) would say it."""
+    synonyms: tuple[str, ...] = ()
+    """Other words by which a question may refer to it."""
+    polarity: Polarity = "present"
+    sensitivity: Sensitivity = "ordinary"
+    disclosure: Disclosure = "asked"
+    must_ask: bool = False
+    red_flag: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """A test or examination, and what it gives when it is ordered."""
+
+    id: str
+    name: str
+    kind: ExamKind
+    status: ExamStatus
+    synonyms: tuple[str, ...] = ()
+    result: str = ""
+    cost: float = 0.0
+    """In units of one full blood count."""
+    minutes: float = 0.0
+    invasive: bool = False
+    key: bool = False
+    """Whether a careful doctor would not do without it in this case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The diagnosis, and every other name that counts as naming it."""
+
+    name: str
+    synonyms: tuple[str, ...] = ()
+    icd10: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and the synonyms."""
+        return (self.name, *self.synonyms)
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One entry of the differential, with its probability in [0, 1]."""
+
+    name: str
+    probability: float
+    synonyms: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and the synonyms."""
+        return (self.name, *self.synonyms)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanItem:
+    """One action of the right plan."""
+
+    action: str
+    kind: PlanKind
+    synonyms: tuple[str, ...] = ()
+    essential: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The action and its synonyms."""
+        return (self.action, *self.synonyms)
+
+
+@dataclass(frozen=True, slots=True)
+class Contraindication:
+    """An action that would harm this patient, and why."""
+
+    action: str
+    because: str
+    synonyms: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The action and its synonyms."""
+        return (self.action, *self.synonyms)
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What only the judge may see."""
+
+    diagnosis: Diagnosis
+    differential: tuple[Hypothesis, ...] = ()
+    plan: tuple[PlanItem, ...] = ()
+    contraindicated: tuple[Contraindication, ...] = ()
+    department: str = ""
+    urgency: Urgency = "routine"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One de-identified patient.
+
+    Build one with `record_from_dict`, which validates; the fields are those of `record.schema.json`. A record whose
+    diagnosis stands where another seat may see it cannot be built at all.
+
+    Raises:
+        LeakError: A name of the diagnosis stands outside `truth`.
+    """
+
+    id: str
+    demographics: Demographics
+    chief_complaint: str
+    """The opening words of the speaker."""
+    facts: tuple[Fact, ...]
+    exams: tuple[Exam, ...]
+    truth: Truth
+    provenance: Provenance
+    language: str = "en"
+    speaker: Literal["self", "caregiver"] = "self"
+    tags: tuple[str, ...] = ()
+    rubric: tuple[Mapping[str, Any], ...] = field(default=())
+    """Expert criteria, each as `rubric.schema.json` wants it; empty lets the generator make them."""
+    schema: str = SCHEMA_ID
+
+    def __post_init__(self) -> None:
+        if leaks := leaks_in_record(self):
+            where, found = leaks[0]
+            raise LeakError(
+                f"record {self.id!r}: field {where}: expected no name of the diagnosis outside truth, got {found!r}"
+            )
+
+    def __deepcopy__(self, memo: object) -> Record:
+        return self
+
+
+@cache
+def topics() -> Mapping[str, Mapping[str, str]]:
+    """The controlled list of topics: id to its `label` and a plain `question` that asks for it."""
+    loaded: dict[str, dict[str, str]] = json.loads(
+        resources.files("medenv.records").joinpath("topics.json").read_text("utf-8")
+    )
+    return loaded
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    text = resources.files("medenv.records").joinpath("record.schema.json").read_text("utf-8")
+    return Draft202012Validator(json.loads(text))
+
+
+def _tuples(items: Any, kind: type) -> tuple[Any, ...]:
+    return tuple(_build(kind, item) for item in items)
+
+
+def _build(kind: type, data: Mapping[str, Any]) -> Any:
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+
+
+def record_from_dict(data: Mapping[str, Any], *, where: str = "record") -> Record:
+    """Builds a record from plain data, after checking it against `record.schema.json`.
+
+    Args:
+        data: The record as JSON gives it.
+        where: What the error message calls the place the data came from.
+
+    Raises:
+        RecordError: The data does not fit the schema, or two facts or two exams share an id.
+        LeakError: A name of the diagnosis stands outside `truth`.
+    """
+    if (error := best_match(_validator().iter_errors(data))) is not None:
+        name = data.get("id", "?") if isinstance(data, Mapping) else "?"
+        raise RecordError(f"{where} {name!r}: field {error.json_path}: {' '.join(error.message.split())[:300]}")
+    for key in ("facts", "exams"):
+        ids = [item["id"] for item in data[key]]
+        if repeated := sorted({i for i in ids if ids.count(i) > 1}):
+            raise RecordError(f"{where} {data['id']!r}: field $.{key}: ids must be unique, {repeated[0]!r} comes twice")
+    truth = dict(data["truth"])
+    for key, kind in (("differential", Hypothesis), ("plan", PlanItem), ("contraindicated", Contraindication)):
+        truth[key] = _tuples(truth.get(key, ()), kind)
+    truth["diagnosis"] = _build(Diagnosis, truth["diagnosis"])
+    demographics = dict(data["demographics"])
+    demographics["age"] = Age(**demographics["age"])
+    return Record(
+        **{
+            **{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()},
+            "demographics": Demographics(**demographics),
+            "provenance": Provenance(**data["provenance"]),
+            "facts": _tuples(data["facts"], Fact),
+            "exams": _tuples(data["exams"], Exam),
+            "truth": Truth(**truth),
+        }
+    )
+
+
+def record_to_dict(record: Record) -> dict[str, Any]:
+    """The record as plain data that `record_from_dict` reads back."""
+
+    def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+            return {key: plain(item) for key, item in fields.items() if item not in ("", None, ())}
+        if isinstance(value, tuple):
+            return [plain(item) for item in value]
+        return value
+
+    data: dict[str, Any] = {"id": record.id, "schema": record.schema, **plain(record)}
+    data.setdefault("facts", [])
+    data.setdefault("exams", [])
+    return data
