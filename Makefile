@@ -28,8 +28,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(STAMP)
-	$(BIN)/mypy
+types: $(STAMP)  ## strict types over the package as it is laid out once installed
+	rm -rf build/types && $(BIN)/python -m pip install --quiet --no-deps --target build/types .
+	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p medenv
 
 format: $(STAMP)
 	$(BIN)/ruff format .

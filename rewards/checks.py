@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from typing import TypeAlias
 
-from medenv.consultation.matching import mentions, same_name
+from medenv.consultation.matching import mentions, negates, same_name, telling_words
 from medenv.consultation.views import JudgeView, Turn
 from medenv.errors import RubricError
 from medenv.records.record import Fact
@@ -165,7 +165,11 @@ def _cited(view: JudgeView, check: Check) -> bool:
 
 
 def _names(clause: str, fact: Fact) -> bool:
-    return mentions(clause, (fact.statement, fact.lay, *(fact.synonyms if fact.polarity == "present" else ())))
+    """Whether a clause says what a fact says: two of its telling words, or its only one, and no where it says no."""
+    said = telling_words(clause)
+    if negates(clause) != (fact.polarity == "absent"):
+        return False
+    return any(len(said & told) >= min(2, len(told)) > 0 for told in map(telling_words, (fact.statement, fact.lay)))
 
 
 @_check

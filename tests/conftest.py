@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
-from medenv.records.record import Record, record_from_dict
+from medenv.records import Record, RecordSet, load_records
+from medenv.records.record import record_from_dict
 
 settings.register_profile(
     "medenv", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -79,6 +84,25 @@ def plain_record(**changes: object) -> dict[str, object]:
     }
     data.update(changes)
     return data
+
+
+@pytest.fixture(name="plain_record")
+def plain_record_factory() -> Callable[..., dict[str, object]]:
+    """Makes the small valid record as plain data, with changes."""
+    return plain_record
+
+
+@pytest.fixture(scope="session")
+def agentclinic() -> Callable[[], RecordSet]:
+    """Loads the AgentClinic cases, whose path MEDENV_AGENTCLINIC holds; they are not part of this project."""
+
+    def load() -> RecordSet:
+        path = os.environ.get("MEDENV_AGENTCLINIC", "")
+        if not Path(path).is_file():
+            pytest.skip("set MEDENV_AGENTCLINIC to agentclinic_medqa.jsonl to run this")
+        return load_records(path)
+
+    return load
 
 
 @pytest.fixture

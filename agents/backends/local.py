@@ -1,8 +1,8 @@
 """A causal language model in this process, sampled for many episodes in one batch.
 
-What is sampled for a prompt follows from the prompt, the seed and the weights alone. Batching changes the last bits of the
-logits, so a draw that falls within `MARGIN` of the border between two tokens is settled by the logits of its own sequence,
-computed alone; every other draw is the same whichever of the two gave the logits.
+What is sampled for a prompt follows from the prompt, the seed and the weights alone. Batching changes the last bits of
+the logits, so a draw that falls within `MARGIN` of the border between two tokens is settled by the logits of its own
+sequence, computed alone; every other draw is the same whichever of the two gave the logits.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medenv.errors import BackendError, MissingExtraError
 
@@ -25,6 +26,10 @@ except ImportError as missing:
     raise MissingExtraError(
         f"expected the extra 'train' for models in this process, got {missing}; pip install 'medenv-rl[train]'"
     ) from None
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+BoolArray: TypeAlias = NDArray[np.bool_]
 
 __all__ = ["Completion", "LocalBackend", "Past", "Prompt"]
 
@@ -70,11 +75,14 @@ class Completion:
     """Of all tokens of prompt and continuation but the last."""
 
 
+_Queue: TypeAlias = list[tuple[Prompt, "asyncio.Future[Completion]"]]
+
+
 class LocalBackend:
     """Samples from a `transformers` causal language model.
 
-    `complete` may be awaited by any number of episodes at the same time: requests are gathered until all of them wait, or
-    the batch is full, and run together.
+    `complete` may be awaited by any number of episodes at the same time: requests are gathered until all of them wait,
+    or the batch is full, and run together.
 
     Args:
         model: The model.
@@ -98,6 +106,7 @@ class LocalBackend:
         self.temperature = temperature
         self.batch = batch
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
+        self._waiting: asyncio.Future[None] | None = None
         self._busy = threading.Lock()
 
     async def complete(self, prompt: Prompt) -> Completion:
@@ -109,7 +118,7 @@ class LocalBackend:
         if len(queue) == self.batch:
             self._flush(queue)
         elif len(queue) == 1:
-            asyncio.ensure_future(self._flush_when_quiet(queue))
+            self._waiting = asyncio.ensure_future(self._flush_when_quiet(queue))
         return await future
 
     async def _flush_when_quiet(self, queue: _Queue) -> None:
@@ -156,24 +165,151 @@ class LocalBackend:
         draws = np.stack([_draws(prompt.seed, self.max_tokens) for prompt in prompts])
         ids: list[list[int]] = [[] for _ in prompts]
         logprobs: list[list[float]] = [[] for _ in prompts]
-        running = list(range(len(prompts)))
         logits = rows.prefill()
         for step in range(self.max_tokens):
-            chosen, chances, doubtful = self._choose(logits, draws[running, step])
-            for place in doubtful:
-                prompt = prompts[running[place]]
-                alone = self._alone((*prompt.ids, *ids[running[place]]))
-                chosen[place], chances[place] = (
-                    part[0] for part in self._choose(alone, draws[running[place], step : step + 1])[:2]
-                )
-            for row, token, chance in zip(running, chosen, chances, strict=True):
-                ids[row].append(int(token))
-                logprobs[row].append(float(chance))
-            going = [place for place, token in enumerate(chosen) if token != self.stop]
-            if not going or step + 1 == self.max_tokens:
+            tokens, chances, doubtful = self._choose(logits, draws[rows.order, step])
+            for place in np.flatnonzero(rows.going):
+                row = rows.order[place]
+                if doubtful[place]:
+                    alone = self._alone((*prompts[row].ids, *ids[row]))
+                    token, chance, _ = self._choose(alone, draws[row : row + 1, step])
+                    tokens[place], chances[place] = token[0], chance[0]
+                ids[row].append(int(tokens[place]))
+                logprobs[row].append(float(chances[place]))
+            rows.going &= tokens != self.stop
+            if not rows.going.any() or step + 1 == self.max_tokens:
                 break
-            logits = rows.decode(chosen)[going]
-            ...
-        return [
-            Completion(tuple(ids[row]), tuple(logprobs[row]), rows.past(row)) for row in range(len(prompts))
-        ]
+            logits = rows.decode(tokens)
+        pasts = rows.pasts()
+        return [Completion(tuple(ids[row]), tuple(logprobs[row]), pasts[row]) for row in range(len(prompts))]
+
+    def _choose(self, logits: Tensor, draws: FloatArray) -> tuple[IntArray, FloatArray, BoolArray]:
+        """The tokens, their log-probabilities, and whether a draw is too near to a border to trust this batch."""
+        if self.temperature == 0:
+            best = logits.topk(2).values
+            near = best[:, 0] - best[:, 1] < MARGIN
+            return logits.argmax(-1).numpy(force=True), np.zeros(len(logits)), near.numpy(force=True)
+        logp = torch.log_softmax(logits.float() / self.temperature, dim=-1)
+        borders = logp.exp().double().cumsum(-1)
+        drawn = torch.from_numpy(draws).to(borders.device)[:, None] * borders[:, -1:]
+        tokens = torch.searchsorted(borders, drawn, right=True).clamp(max=borders.shape[-1] - 1)
+        above = borders.gather(-1, tokens) - drawn
+        below = drawn - torch.where(tokens > 0, borders.gather(-1, (tokens - 1).clamp(min=0)), -1.0)
+        near = torch.minimum(above, below).squeeze(-1) < MARGIN
+        return (
+            tokens.squeeze(-1).numpy(force=True),
+            logp.gather(-1, tokens).squeeze(-1).double().numpy(force=True),
+            near.numpy(force=True),
+        )
+
+    def _alone(self, ids: Sequence[int]) -> Tensor:
+        """The logits after a sequence, computed by itself from its first token on."""
+        logits: Tensor = self.model(torch.tensor([ids], device=self.model.device), logits_to_keep=1).logits[:, -1]
+        return logits
+
+
+def _draws(seed: tuple[int, ...], count: int) -> FloatArray:
+    return np.random.default_rng(seed).random(count)
+
+
+class _Rows:
+    """The sequences of one batch: one row each, with columns that all rows fill at the same time.
+
+    Rows differ in length, so each has columns that are not valid for it. Rows that have ended stay until they are half
+    of the batch; then they are dropped.
+    """
+
+    def __init__(self, model: Any, prompts: Sequence[Prompt], room: int) -> None:
+        config = model.config.get_text_config()
+        kept = [prompt.past.tokens if prompt.past else 0 for prompt in prompts]
+        chunks = [prompt.ids[past:] for prompt, past in zip(prompts, kept, strict=True)]
+        self._start, self._chunk = max(kept), max(map(len, chunks))
+        columns = self._start + self._chunk + room
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        self._model = model
+        shape = (config.num_hidden_layers, 2, len(prompts), heads, columns, size)
+        self._cache = _Cache(torch.zeros(shape, dtype=model.dtype, device=model.device), self._start)
+        self._valid = torch.zeros(len(prompts), columns, dtype=torch.bool, device=model.device)
+        self._ids = torch.zeros(len(prompts), self._chunk, dtype=torch.long, device=model.device)
+        for row, (prompt, past, chunk) in enumerate(zip(prompts, kept, chunks, strict=True)):
+            if prompt.past is not None:
+                self._cache.states[:, :, row, :, :past] = prompt.past.states
+            self._ids[row, self._chunk - len(chunk) :] = torch.tensor(chunk)
+            self._valid[row, :past] = True
+            self._valid[row, self._start + self._chunk - len(chunk) : self._start + self._chunk] = True
+        self.order: IntArray = np.arange(len(prompts))
+        """Which prompt each row belongs to."""
+        self.going: BoolArray = np.ones(len(prompts), dtype=bool)
+        """Which rows have not ended."""
+        self._ended: dict[int, Past] = {}
+
+    def prefill(self) -> Tensor:
+        """Reads what the pasts do not cover; the logits after the last token of each prompt."""
+        end = self._start + self._chunk
+        place = torch.arange(end, device=self._valid.device)
+        new = place[self._start :]
+        seen = self._valid[:, None, :end] & (place <= new[:, None])
+        # A padding column sees itself, for attention over nothing is not a number.
+        return self._forward(self._ids, seen | (place == new[:, None]))
+
+    def decode(self, tokens: IntArray) -> Tensor:
+        """Feeds one token a row, the rows that have ended aside; the logits after it."""
+        if 2 * self.going.sum() <= len(self.going):
+            tokens = tokens[self.going]
+            self._drop()
+        column = self._cache.used
+        self._valid[:, column] = torch.from_numpy(self.going)
+        fed = torch.from_numpy(tokens).to(self._ids.device)[:, None]
+        return self._forward(fed, self._valid[:, None, : column + 1])
+
+    def _forward(self, ids: Tensor, seen: Tensor) -> Tensor:
+        start, count = self._cache.used, ids.shape[1]
+        before = self._valid[:, : start + count].cumsum(-1)[:, start:] - 1
+        logits: Tensor = self._model(
+            ids,
+            attention_mask=seen[:, None],
+            position_ids=before.clamp(min=0),
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1]
+        self._cache.used += count
+        return logits
+
+    def _drop(self) -> None:
+        """Puts the rows that have ended aside and goes on with the others."""
+        for place in np.flatnonzero(~self.going):
+            self._ended[int(self.order[place])] = self._past(int(place))
+        going = torch.from_numpy(np.flatnonzero(self.going)).to(self._ids.device)
+        self._cache.states = self._cache.states[:, :, going]
+        self._valid = self._valid[going]
+        self.order = self.order[self.going]
+        self.going = np.ones(len(self.order), dtype=bool)
+
+    def _past(self, place: int) -> Past:
+        return Past(self._cache.states[:, :, place][:, :, :, self._valid[place]])
+
+    def pasts(self) -> dict[int, Past]:
+        """By prompt, the keys and values of all tokens that were fed."""
+        return self._ended | {int(row): self._past(place) for place, row in enumerate(self.order)}
+
+
+class _Cache:
+    """Keys and values in one tensor that is filled column by column; what `transformers` asks of a cache."""
+
+    is_compileable = False
+
+    def __init__(self, states: Tensor, used: int) -> None:
+        self.states = states
+        self.used = used
+
+    def update(self, keys: Tensor, values: Tensor, layer: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        end = self.used + keys.shape[2]
+        stored = self.states[layer]
+        stored[0, :, :, self.used : end] = keys
+        stored[1, :, :, self.used : end] = values
+        return stored[0, :, :, :end], stored[1, :, :, :end]
+
+    def get_seq_length(self, layer: int = 0) -> int:
+        return self.used

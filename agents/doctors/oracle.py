@@ -78,8 +78,7 @@ def _closing(record: Record) -> str:
     names = [truth.diagnosis.name, *(h.name for h in truth.differential if h.name != truth.diagnosis.name)][:4]
     if len(names) == 1:
         names.append("another cause")
-    rest = 0.2 / (len(names) - 1)
-    diagnoses = "; ".join(f"{name} ({0.8 if i == 0 else rest:.2f})" for i, name in enumerate(names))
+    diagnoses = "; ".join(f"{name} ({0.05 if place else 0.8})" for place, name in enumerate(names))
     lines = [
         f"Thank you for telling me all this. I come to my conclusion from this: {'; '.join(_evidence(record))}. "
         "If you get worse in any way, come back at once or call an ambulance.",
@@ -94,7 +93,7 @@ def _closing(record: Record) -> str:
 def _evidence(record: Record) -> Iterator[str]:
     told: Sequence[Fact] = [fact for fact in record.facts if fact.must_ask and fact.polarity == "present"]
     for fact in told[:_ENOUGH_HISTORY]:
-        yield min((fact.statement.rstrip("."), *fact.synonyms), key=len)
+        yield fact.statement.rstrip(".")
     for exam in [exam for exam in record.exams if exam.key][:1]:
         yield exam.name
 

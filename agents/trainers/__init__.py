@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
-from medenv.envs.task import Task
 from medenv.registry import Registry
+
+if TYPE_CHECKING:
+    from medenv.envs.task import Task
 
 __all__ = ["Point", "Progress", "TrainResult", "Trainer", "trainers"]
 

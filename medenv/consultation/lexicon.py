@@ -17,7 +17,10 @@ from medenv.consultation.words import Spelling, Words
 from medenv.errors import RecordError
 from medenv.records.record import topics
 
-__all__ = ["Concept", "Label", "Lexicon", "lexicon"]
+__all__ = ["BEGIN", "END", "Concept", "Label", "Lexicon", "lexicon"]
+
+BEGIN, END = "^", "$"
+"""Stand before the first and after the last word of what is searched, so that a phrase can ask for them."""
 
 LabelKind: TypeAlias = Literal[
     "concept", "topic", "open", "fishing", "command", "request", "statement", "aside", "follow_up", "sign"
@@ -35,7 +38,7 @@ class Concept:
     """Where a fact about it usually stands."""
     covers: frozenset[str]
     """The ids of this concept and of every narrower one."""
-    kind: Literal["thing", "generic", "site", "circumstance"]
+    kind: Literal["thing", "value", "generic", "site", "circumstance"]
     """generic: says nothing beside another word ("pain"); site: where; circumstance: when or doing what."""
 
 
@@ -63,11 +66,16 @@ class Lexicon:
         self.spelling = Spelling(vocabulary | self.ordinary | self.openers, self._flat(words["correct"]))
 
     def pattern(self, text: str) -> list[frozenset[str] | None]:
-        """A pattern as the lexicon writes it: `*` for up to four words, `a/b` for either of two words."""
+        """A pattern as the lexicon writes it.
+
+        `*` stands for up to four words, `a/b` for either of two words, `^` for the beginning and `$` for the end.
+        """
         elements: list[frozenset[str] | None] = []
         for part in text.split():
             if part == "*":
                 elements.append(None)
+            elif part in (BEGIN, END):
+                elements.append(frozenset((part,)))
             elif "/" in part:
                 elements.append(frozenset(self._flat(part.split("/"))))
             else:

@@ -12,7 +12,7 @@ from importlib import resources
 
 from rapidfuzz.distance import OSA
 
-__all__ = ["mentions", "same_name", "words"]
+__all__ = ["mentions", "negates", "same_name", "telling_words", "words"]
 
 _WORD = re.compile(r"[a-z0-9]+(?:\.[0-9]+)?|[^\W\d_a-z]+")
 _LONG = 7
@@ -24,15 +24,15 @@ class _Vocabulary:
     fillers: frozenset[str]
     modifiers: frozenset[str]
     negations: frozenset[str]
+    small: frozenset[str]
     spellings: dict[str, str]
 
 
 @cache
 def _vocabulary() -> _Vocabulary:
     data = json.loads(resources.files("medenv.consultation").joinpath("matching.json").read_text("utf-8"))
-    return _Vocabulary(
-        frozenset(data["fillers"]), frozenset(data["modifiers"]), frozenset(data["negations"]), data["spellings"]
-    )
+    sets = {name: frozenset(data[name]) for name in ("fillers", "modifiers", "negations", "small")}
+    return _Vocabulary(**sets, spellings=data["spellings"])
 
 
 @lru_cache(maxsize=32768)
@@ -63,7 +63,7 @@ def _equal(one: str, other: str) -> bool:
 
 
 def _same_words(one: Sequence[str], other: Sequence[str]) -> bool:
-    if "".join(one) == "".join(other):
+    if "".join(one).replace("oe", "e") == "".join(other).replace("oe", "e"):
         return True
     return len(one) == len(other) and all(map(_equal, sorted(one), sorted(other)))
 
@@ -107,3 +107,15 @@ def mentions(text: str, names: Iterable[str]) -> bool:
     """
     return any(_mentions(text, name) for name in names)
 
+
+
+@lru_cache(maxsize=32768)
+def telling_words(text: str) -> frozenset[str]:
+    """The words of a sentence that say something: no fillers, pronouns, auxiliary verbs or negations."""
+    vocabulary = _vocabulary()
+    return frozenset(words(text)) - vocabulary.small - vocabulary.negations
+
+
+def negates(text: str) -> bool:
+    """Whether a sentence holds a negation."""
+    return not _vocabulary().negations.isdisjoint(words(text))

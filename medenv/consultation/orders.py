@@ -20,7 +20,7 @@ OrderPolicy: TypeAlias = Literal["unavailable", "normal"]
 
 @cache
 def _canonical() -> dict[frozenset[str], str]:
-    groups = json.loads(resources.files("medenv.records").joinpath("exam_names.json").read_text("utf-8"))["groups"]
+    groups = json.loads(resources.files("medenv.records").joinpath("exam_names.json").read_text("utf-8"))
     return {frozenset(words(name)): group[0] for group in groups for name in group}
 
 

@@ -70,7 +70,7 @@ async def settle(value: T | Awaitable[T]) -> T:
     if inspect.isawaitable(value):
         awaited: T = await value
         return awaited
-    return value  # type: ignore[return-value]
+    return value
 
 
 @cache
@@ -88,4 +88,4 @@ def settle_now(value: T | Awaitable[T]) -> T:
     """
     if inspect.isawaitable(value):
         return asyncio.run_coroutine_threadsafe(settle(value), _background_loop()).result()
-    return value  # type: ignore[return-value]
+    return value

@@ -98,6 +98,6 @@ class ConsultationSeat(gymnasium.Env[dict[str, Any], str]):
             print(transcript(session.episode))
         return observation(session.episode.view(self.seat)), {**session.info(), "cut": cut}
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """The talk so far; in the mode "human" it is printed with every step instead."""
         return transcript(running(self._session).episode) if self.render_mode == "ansi" else None

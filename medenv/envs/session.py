@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 from medenv.consultation.episode import Episode
 from medenv.consultation.seats import DOCTOR, PATIENT
 from medenv.envs.task import Task
-from medenv.errors import EpisodeOverError, MedenvError
-from medenv.personas import persona
+from medenv.errors import EpisodeOverError
+from medenv.personas.registry import persona
 from medenv.rewards import Score
 
 __all__ = ["SEATS", "Session", "running", "transcript"]
@@ -26,13 +27,11 @@ class Session:
         self.task = task
         scenario = task.draw(rng)
         doctor_seed = int(rng.integers(2**31))
-        chosen = dict(options or {})
+        chosen = options or {}
         if "record" in chosen:
-            scenario = task.scenario(task.records[chosen.pop("record")], scenario.persona, scenario.patient_seed)
+            scenario = replace(scenario, record=task.records[chosen["record"]])
         if "persona" in chosen:
-            scenario = task.scenario(scenario.record, persona(chosen.pop("persona")), scenario.patient_seed)
-        if chosen:
-            raise MedenvError(f"expected reset options of 'record' and 'persona', got {sorted(chosen)[0]!r}")
+            scenario = replace(scenario, persona=persona(chosen["persona"]))
         self.episode = Episode(scenario, doctor_seed=doctor_seed)
         self.reward = 0.0
         """The doctor's reward of the last step: zero until the end; NaN, which is no score, where there is none."""

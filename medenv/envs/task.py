@@ -15,7 +15,8 @@ from medenv.consultation.episode import Episode, Scenario
 from medenv.consultation.orders import OrderPolicy
 from medenv.consultation.seats import Seat, settle, settle_now
 from medenv.errors import MedenvError, RecordError
-from medenv.personas import Persona, persona as resolve_persona
+from medenv.personas import Persona
+from medenv.personas.registry import persona as resolve_persona
 from medenv.records import Record, RecordSet, load_records
 from medenv.rewards import Judge, Normalisation, Rubric, Score, judges, rubrics, score
 
@@ -59,7 +60,8 @@ class Task:
             verdicts = await settle(self.judge.judge(rubric.criteria, episode.judge_view()))
             return score(rubric, verdicts, normalisation=self.normalisation)
         except Exception as error:
-            return _unscored(episode, error)
+            _unscored(episode, error)
+            return None
 
     def score_now(self, episode: Episode) -> Score | None:
         """`score` for callers that are not coroutines; a plain judge needs no event loop."""
@@ -70,7 +72,8 @@ class Task:
             verdicts = settle_now(self.judge.judge(rubric.criteria, episode.judge_view()))
             return score(rubric, verdicts, normalisation=self.normalisation)
         except Exception as error:
-            return _unscored(episode, error)
+            _unscored(episode, error)
+            return None
 
 
 def _unscored(episode: Episode, error: Exception) -> None:

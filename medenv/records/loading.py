@@ -38,8 +38,8 @@ def load_records(source: Source = "library", format: str | None = None) -> Recor
         All records of the source. There is no partial result: whatever cannot be read or does not fit raises.
 
     Raises:
-        RecordError: The source is missing, empty or unreadable, or holds something that is no record; the message is one
-            line that names the file, the line and the field.
+        RecordError: The source is missing, empty or unreadable, or holds something that is no record; the message is
+            one line that names the file, the line and the field.
         DeidentificationError: A record holds an identifier of a person.
         LeakError: A record names its diagnosis outside `truth`.
         UnknownIdError: No importer is registered under `format`.
@@ -75,7 +75,7 @@ def _synthetic(source: str) -> RecordSet:
 
     parts = source.split(":")[1:]
     if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts) or parts[:1] == ["0"]:
-        raise RecordError(f"expected 'synthetic', 'synthetic:N' or 'synthetic:N:SEED' with N at least 1, got {source!r}")
+        raise RecordError(f"expected 'synthetic', 'synthetic:N' or 'synthetic:N:SEED', N at least 1, got {source!r}")
     count, seed = (*map(int, parts), *(SYNTHETIC_RECORDS, 0)[len(parts) :])
     return _checked(RecordSet(synthesise(count, seed=seed)))
 
@@ -94,7 +94,8 @@ def _from_path(path: Path, format: str | None) -> RecordSet:
     places: dict[str, str] = {}
     for row, record in zip(rows, records, strict=True):
         if record.id in places:
-            raise RecordError(f"{row.where}: field $.id: ids must be unique, {record.id!r} is in {places[record.id]} too")
+            first = places[record.id]
+            raise RecordError(f"{row.where}: field $.id: expected an id of its own, got {record.id!r} as in {first}")
         places[record.id] = row.where
     return RecordSet(records, report)
 

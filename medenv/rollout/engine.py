@@ -8,11 +8,11 @@ import hashlib
 import inspect
 import json
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from contextlib import ExitStack, aclosing
 from os import PathLike
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 from medenv.agents.doctors import doctors
 from medenv.consultation.episode import Episode
@@ -28,7 +28,10 @@ from medenv.rollout.plan import Planned, make_plan
 from medenv.rollout.storage import TrajectoryFile
 from medenv.rollout.trajectory import Trajectory
 
-__all__ = ["TaskOptions", "arollout", "collect", "rollout"]
+__all__ = ["Doctor", "TaskOptions", "arollout", "collect", "rollout"]
+
+Doctor: TypeAlias = str | Seat | Privileged
+"""An id of `medenv.agents.doctors`, or a seat."""
 
 
 class TaskOptions(TypedDict, total=False):
@@ -47,7 +50,7 @@ class TaskOptions(TypedDict, total=False):
 
 
 def rollout(
-    doctor: str | Seat,
+    doctor: Doctor,
     *,
     episodes: int | None = None,
     group_size: int = 1,
@@ -64,12 +67,12 @@ def rollout(
     What is played depends on `seed` alone, never on `concurrency` or on which episode ends first. A doctor, patient or
     judge that fails makes its episode invalid, and the run goes on.
 
-    With `out`, every episode is on disk as soon as it ends. A run that was cut off is continued by the same call: what is
-    finished is not played again, and the file ends up the same, byte for byte, as if nothing had happened. Trajectories
-    read back from the file have no `utterances`.
+    With `out`, every episode is on disk as soon as it ends. A run that was cut off is continued by the same call: what
+    is finished is not played again, and the file ends up the same, byte for byte, as if nothing had happened.
+    Trajectories read back from the file have no `utterances`.
 
-    It may be called where an event loop runs, such as in a notebook; it then works in a thread of its own. In a coroutine
-    use `arollout`.
+    It may be called where an event loop runs, such as in a notebook; it then works in a thread of its own. In a
+    coroutine use `arollout`.
 
     Args:
         doctor: Who is played: an id, or a seat.
@@ -100,7 +103,7 @@ def rollout(
 
 
 async def arollout(
-    doctor: str | Seat,
+    doctor: Doctor,
     *,
     episodes: int | None = None,
     group_size: int = 1,
@@ -113,6 +116,8 @@ async def arollout(
     """`rollout` for coroutines."""
     if episodes is not None and (group_size < 1 or episodes < 1 or episodes % group_size):
         raise RunError(f"expected episodes as a positive multiple of group_size {group_size}, got {episodes}")
+    if concurrency < 1:
+        raise RunError(f"expected concurrency of at least 1, got {concurrency}")
     made, seat = make_task(**task), _seat(doctor)
     plan = make_plan(made, groups=episodes and episodes // group_size, group_size=group_size, seed=seed)
     finished: dict[str, Trajectory] = {}
@@ -138,8 +143,8 @@ async def arollout(
 
 
 async def collect(
-    task: Task, doctor: Seat, plan: Iterable[Planned], *, concurrency: int = 64
-) -> AsyncIterator[Trajectory]:
+    task: Task, doctor: Seat | Privileged, plan: Iterable[Planned], *, concurrency: int = 64
+) -> AsyncGenerator[Trajectory, None]:
     """Plays the episodes of a plan and yields each trajectory as soon as it is there, in any order.
 
     Args:
@@ -173,7 +178,7 @@ async def collect(
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _play(task: Task, doctor: Seat, planned: Planned) -> Trajectory:
+async def _play(task: Task, doctor: Seat | Privileged, planned: Planned) -> Trajectory:
     episode = Episode(planned.scenario, doctor_seed=planned.doctor_seed)
     recorder = _Recorder(doctor, planned.scenario.record)
     await play(episode, {DOCTOR: recorder, PATIENT: task.patient})
@@ -191,7 +196,7 @@ async def _play(task: Task, doctor: Seat, planned: Planned) -> Trajectory:
 class _Recorder:
     """The doctor of one episode, and the objects it said."""
 
-    def __init__(self, doctor: Seat, record: Record) -> None:
+    def __init__(self, doctor: Seat | Privileged, record: Record) -> None:
         self.utterances: list[str] = []
         self._doctor, self._record = doctor, record
         self._seat: Seat | None = None
@@ -211,8 +216,8 @@ class _Recorder:
         return said
 
 
-def _seat(doctor: str | Seat) -> Seat:
-    seat = doctors.get(doctor)() if isinstance(doctor, str) else doctor
+def _seat(doctor: Doctor) -> Seat | Privileged:
+    seat: object = doctors.get(doctor)() if isinstance(doctor, str) else doctor
     if isinstance(seat, type) or not isinstance(seat, (Seat, Privileged)):
         got = f"the class {seat.__name__}" if isinstance(seat, type) else type(seat).__name__
         raise SeatError(f"expected a doctor as an id or an object with act(view), got {got}")
@@ -220,7 +225,7 @@ def _seat(doctor: str | Seat) -> Seat:
 
 
 def run_settings(
-    task: Task, doctor: str | Seat, episodes: int, group_size: int, seed: int, options: TaskOptions
+    task: Task, doctor: Doctor, episodes: int, group_size: int, seed: int, options: TaskOptions
 ) -> dict[str, Any]:
     """What a run depends on, as plain data: two runs with the same settings play the same episodes.
 
@@ -281,23 +286,25 @@ class _Progress:
         self._bar.advance(self._task)
 
 
-def _wait(start: Callable[[], Awaitable[list[Trajectory]]]) -> list[Trajectory]:
-    """Runs a coroutine to its end, in this thread, or in one of its own where an event loop runs already."""
-
-    async def main() -> list[Trajectory]:
-        return await start()
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(main())
+def _wait(start: Callable[[], Coroutine[Any, Any, list[Trajectory]]]) -> list[Trajectory]:
+    """Runs a coroutine to its end: in this thread, or in one of its own where an event loop runs already."""
+    if not _in_a_loop():
+        return asyncio.run(start())
     result: Future[list[Trajectory]] = Future()
 
     def work() -> None:
         try:
-            result.set_result(asyncio.run(main()))
+            result.set_result(asyncio.run(start()))
         except BaseException as error:
             result.set_exception(error)
 
     threading.Thread(target=work, name="medenv-rollout", daemon=True).start()
     return result.result()
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

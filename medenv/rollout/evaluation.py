@@ -11,10 +11,9 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from medenv.consultation.seats import Seat
 from medenv.errors import RunError
 from medenv.rewards import AXES
-from medenv.rollout.engine import TaskOptions, rollout
+from medenv.rollout.engine import Doctor, TaskOptions, rollout
 from medenv.rollout.trajectory import Trajectory
 
 __all__ = ["Evaluation", "RewardSummary", "evaluate", "summarise"]
@@ -81,7 +80,7 @@ class Evaluation:
 
 
 def evaluate(
-    doctor: str | Seat,
+    doctor: Doctor,
     *,
     episodes: int | None = None,
     concurrency: int = 64,
@@ -147,7 +146,8 @@ def _reward(valid: Sequence[Trajectory], seed: int) -> RewardSummary:
     rewards = [trajectory.reward for trajectory in valid if trajectory.reward is not None]
     n = len(rewards)
     if not n:
-        return RewardSummary(*[math.nan] * 7, n=0)
+        nan = math.nan
+        return RewardSummary(nan, nan, nan, nan, nan, nan, nan, 0)
     mean = _mean(rewards)
     std = math.sqrt(math.fsum((reward - mean) ** 2 for reward in rewards) / max(n - 1, 1))
     means = _bootstrap(valid, rewards, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,))))

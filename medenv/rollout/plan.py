@@ -40,12 +40,14 @@ class _Stream(IntEnum):
     DOCTOR = 2
 
 
-def make_plan(task: Task, *, groups: int | None = None, group_size: int = 1, seed: int = 0, start: int = 0) -> list[Planned]:
+def make_plan(
+    task: Task, *, groups: int | None = None, group_size: int = 1, seed: int = 0, start: int = 0
+) -> list[Planned]:
     """The episodes of a run, in order.
 
     Groups go round the records: each pass takes every record once, in an order of its own. Everything follows from
-    `seed` and the number of the group, so a longer plan begins with the shorter one, and a trainer takes the next groups
-    by moving `start` on.
+    `seed` and the number of the group, so a longer plan begins with the shorter one, and a trainer takes the next
+    groups by moving `start` on.
 
     Args:
         task: What to consult about.
@@ -58,9 +60,11 @@ def make_plan(task: Task, *, groups: int | None = None, group_size: int = 1, see
         RunError: A number is out of range.
     """
     groups = len(task.records) if groups is None else groups
-    for name, value, least in (("groups", groups, 1), ("group_size", group_size, 1), ("seed", seed, 0), ("start", start, 0)):
-        if value < least:
-            raise RunError(f"expected {name} of at least {least}, got {value}")
+    least = {"groups": 1, "group_size": 1, "seed": 0, "start": 0}
+    given = {"groups": groups, "group_size": group_size, "seed": seed, "start": start}
+    for name, value in given.items():
+        if value < least[name]:
+            raise RunError(f"expected {name} of at least {least[name]}, got {value}")
     return [planned for group in range(start, start + groups) for planned in _group(task, group, group_size, seed)]
 
 

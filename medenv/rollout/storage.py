@@ -67,8 +67,9 @@ class TrajectoryFile:
 
     def __init__(self, path: str | os.PathLike[str], settings: Mapping[str, Any]) -> None:
         self.path = Path(path)
-        self._header = {"format": FORMAT, "version": _version(), "settings": dict(settings)}
-        self._first = (json.dumps(self._header, sort_keys=True, ensure_ascii=True) + "\n").encode()
+        self._version, self._settings = _version(), dict(settings)
+        header = {"format": FORMAT, "version": self._version, "settings": self._settings}
+        self._first = (json.dumps(header, sort_keys=True, ensure_ascii=True) + "\n").encode()
         self._written: list[str] = []
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -139,16 +140,14 @@ class TrajectoryFile:
         run, end = _parse(self.path, content)
         if run is None:
             raise RunError(f"{self.path}: expected a trajectory file or none, got a file without a header")
-        if run.version != self._header["version"]:
-            raise RunError(
-                f"{self.path}: expected a run of version {self._header['version']}, got one of version {run.version}"
-            )
-        settings: dict[str, Any] = self._header["settings"]
-        for name in sorted(settings.keys() | run.settings.keys()):
-            wanted, found = settings.get(name), run.settings.get(name)
+        asked = {"version": self._version, **self._settings}
+        held = {"version": run.version, **run.settings}
+        for name in sorted(asked.keys() | held.keys(), key=lambda name: (name == "content", name)):
+            wanted, found = asked.get(name), held.get(name)
             if wanted != found:
                 raise RunError(f"{self.path}: expected the same run, with {name} {wanted!r}; got {name} {found!r}")
-        self._file.truncate(end)
+        if end < len(content):
+            self._file.truncate(end)
         self._written = [trajectory.id for trajectory in run.trajectories]
         return {trajectory.id: trajectory for trajectory in run.trajectories}
 

@@ -147,9 +147,9 @@ def _entry(entry: LedgerEntry) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for part in dataclasses.fields(entry):
         value = getattr(entry, part.name)
-        plain[part.name] = sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(
-            value, tuple
-        ) else value
+        plain[part.name] = (
+            sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
+        )
     return plain
 
 

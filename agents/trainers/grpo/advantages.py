@@ -2,8 +2,8 @@
 
     A_i = R_i - mean_j R_j        over the valid rollouts j of the group, with no division by their deviation
 
-as in Baichuan-M2 (arXiv 2509.02208) and Dr. GRPO. A rollout without a reward is no low reward: it enters no baseline and
-has no advantage.
+as in Baichuan-M2 (arXiv 2509.02208) and Dr. GRPO. A rollout without a reward is no low reward: it enters no baseline
+and has no advantage.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Importers: each turns the rows of one format into records, and says what it kept, changed and dropped.
 
-    medenv.records.importers.register("clinic-notes", "my_package.notes:IMPORTER")
-    medenv.load_records("notes.jsonl", format="clinic-notes")
+Example:
+    >>> medenv.records.importers.register("clinic-notes", "my_package.notes:IMPORTER")
+    >>> medenv.load_records("notes.jsonl", format="clinic-notes")
 """
 
 from __future__ import annotations

@@ -1,0 +1,52 @@
+import json
+
+import pytest
+
+from medenv.errors import RubricError
+from medenv.records import load_records
+from medenv.rewards import AXES, Check, check_kinds, record_rubric, rubric_from_dict, rubric_to_dict
+
+CRITERION = {"id": "a", "text": "Greets.", "points": 2, "axis": "communication"}
+
+
+def test_every_library_case_gets_a_rubric_over_all_dimensions():
+    for record in load_records("library"):
+        rubric = record_rubric(record)
+        assert {criterion.axis for criterion in rubric.criteria} == set(AXES)
+        assert all(criterion.check is not None and criterion.check.kind in check_kinds() for criterion in rubric.criteria)
+        assert all(-10 <= criterion.points <= 10 for criterion in rubric.criteria)
+        assert any(criterion.veto for criterion in rubric.criteria)
+        assert record_rubric(record) == rubric
+
+
+def test_a_rubric_survives_json():
+    rubric = record_rubric(load_records("library")[0])
+    assert rubric_from_dict(json.loads(json.dumps(rubric_to_dict(rubric)))) == rubric
+
+
+def test_expert_criteria_take_the_place_of_generated_ones(plain_record):
+    from medenv.records.record import record_from_dict
+
+    record = record_from_dict(plain_record(rubric=[CRITERION]))
+    assert [criterion.id for criterion in record_rubric(record).criteria] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"points": 0}, {"points": 11}, {"points": 1.5}, {"axis": "charm"}, {"check": {"kind": "asked_nicely"}},
+        {"check": {}}, {"text": ""}, {"extra": 1}, {"points": "2"}, {"level": "x"},
+    ],
+)  # fmt: skip
+def test_a_rubric_that_breaks_its_schema(change):
+    with pytest.raises(RubricError) as caught:
+        rubric_from_dict([{**CRITERION, **change}])
+    assert "\n" not in str(caught.value)
+
+
+def test_the_truth_is_in_the_rubric_and_in_no_general_criterion(record):
+    case = [c for c in record_rubric(record).criteria if c.level == "case"]
+    assert Check("leading_diagnosis", record.truth.diagnosis.names) in [criterion.check for criterion in case]
+    assert [criterion.text for criterion in case if criterion.veto] == [
+        "Plans naproxen, although: rash with naproxen"
+    ]
