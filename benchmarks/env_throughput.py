@@ -3,8 +3,8 @@
     pip install textarena pygame
     python benchmarks/env_throughput.py --out benchmarks/results/env_throughput.json
 
-One unit is one action of the policy and everything that answers it: for medenv a doctor message, understood, answered by
-the scripted patient and the record, and the episode scored at its end; for TextArena's TicTacToe and PettingZoo's
+One unit is one action of the policy and everything that answers it: for medenv a doctor message, understood, answered
+by the scripted patient and the record, and the episode scored at its end; for TextArena's TicTacToe and PettingZoo's
 rock-paper-scissors one action of a player. Messages differ from turn to turn, so that no cache of whole messages helps.
 Each system is timed several times in alternation; the figure is the median, and the ratio is what counts.
 """
@@ -25,7 +25,16 @@ from pathlib import Path
 import medenv
 from medenv.records.record import topics
 
-TESTS = ("full blood count", "chest X-ray", "ECG", "urinalysis", "vital signs", "CRP", "CT head", "liver function tests")
+TESTS = (
+    "full blood count",
+    "chest X-ray",
+    "ECG",
+    "urinalysis",
+    "vital signs",
+    "CRP",
+    "CT head",
+    "liver function tests",
+)
 
 
 def medenv_seat() -> Callable[[float], float]:
@@ -36,7 +45,9 @@ def medenv_seat() -> Callable[[float], float]:
 
     def message(turn: int) -> str:
         if turn == 9:
-            return "Thank you. I think I know enough.\nDIAGNOSIS: viral illness (0.6); anaemia (0.2)\nPLAN: rest; fluids"
+            return (
+                "Thank you. I think I know enough.\nDIAGNOSIS: viral illness (0.6); anaemia (0.2)\nPLAN: rest; fluids"
+            )
         words = f"{rng.choice(questions)} {rng.choice(questions)} I mean in the last {rng.randrange(1, 999)} days."
         return f"{words}\nORDER: {rng.choice(TESTS)}" if turn % 3 == 2 else words
 

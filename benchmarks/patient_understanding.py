@@ -62,13 +62,19 @@ def main() -> None:
         for field, values in counts.items():
             values[question[field]].append(results[-1])
         if options.errors and not results[-1]:
-            print(f"{question['kind']}: {question['question']}\n  expected {question['expect']}, told {sorted(told)}: {words}")
+            print(
+                f"{question['kind']}: {question['question']}\n"
+                f"  expected {question['expect']}, told {sorted(told)}: {words}"
+            )
     result = {
         "command": "python benchmarks/patient_understanding.py",
         "questions": len(results),
         "accuracy": round(sum(results) / len(results), 4),
         **{
-            f"by_{field}": {name: [sum(marks), len(marks), round(sum(marks) / len(marks), 4)] for name, marks in sorted(values.items())}
+            f"by_{field}": {
+                name: [sum(marks), len(marks), round(sum(marks) / len(marks), 4)]
+                for name, marks in sorted(values.items())
+            }
             for field, values in counts.items()
         },
     }

@@ -10,7 +10,8 @@ messages = (
     "Hello, I'm the doctor today. What brings you in?",
     "I'm sorry to hear that. When did it start, and how has it changed since?",
     "Do you have any allergies, and what medicines do you take?\nORDER: vital signs; full blood count",
-    "Thank you. Come back at once if it gets worse.\nDIAGNOSIS: viral infection (0.6); anaemia (0.2)\nPLAN: rest and fluids",
+    "Thank you. Come back at once if it gets worse.\n"
+    "DIAGNOSIS: viral infection (0.6); anaemia (0.2)\nPLAN: rest and fluids",
 )
 for message in messages:
     observation, reward, terminated, truncated, info = env.step(message)

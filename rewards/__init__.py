@@ -1,7 +1,7 @@
 """Rewards: rubrics over a consultation, the judges that decide their criteria, and the score that adds up exactly.
 
-`record_rubric` makes criteria from a record, a `Judge` gives one verdict a criterion, and `score` turns the verdicts into
-a reward that equals the sum of its lines. A judge that fails makes an episode invalid, never a low score.
+`record_rubric` makes criteria from a record, a `Judge` gives one verdict a criterion, and `score` turns the verdicts
+into a reward that equals the sum of its lines. A judge that fails makes an episode invalid, never a low score.
 """
 
 from medenv.rewards.checks import check_kinds, holds
@@ -19,8 +19,8 @@ __all__ = [
     "Judge",
     "Line",
     "Normalisation",
-    "RuleJudge",
     "Rubric",
+    "RuleJudge",
     "Score",
     "Verdict",
     "check_kinds",

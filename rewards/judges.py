@@ -18,9 +18,7 @@ __all__ = ["Judge", "RuleJudge", "judges"]
 class Judge(Protocol):
     """Anything that gives one verdict a criterion, at once or as an awaitable."""
 
-    def judge(
-        self, criteria: Sequence[Criterion], view: JudgeView
-    ) -> Sequence[Verdict] | Awaitable[Sequence[Verdict]]:
+    def judge(self, criteria: Sequence[Criterion], view: JudgeView) -> Sequence[Verdict] | Awaitable[Sequence[Verdict]]:
         """One verdict for each criterion."""
         ...
 

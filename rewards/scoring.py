@@ -131,9 +131,7 @@ def score(
         known = ", ".join(get_args(Normalisation))
         raise RubricError(f"expected a normalisation of {known}; got {normalisation!r}")
     met = _by_criterion(rubric, list(verdicts))
-    lines = tuple(
-        Line(c.id, c.text, c.axis, c.points, bool(met[c.id].met), met[c.id].reason) for c in rubric.criteria
-    )
+    lines = tuple(Line(c.id, c.text, c.axis, c.points, bool(met[c.id].met), met[c.id].reason) for c in rubric.criteria)
     total = sum(line.awarded for line in lines)
     adjustments: list[Adjustment] = []
     denominator = rubric.positive
@@ -160,5 +158,7 @@ def _by_criterion(rubric: Rubric, verdicts: Sequence[Verdict]) -> Mapping[str, V
     if unknown := sorted(by_id.keys() - wanted):
         raise JudgeError(f"expected verdicts on the criteria of {rubric.id!r}, got one on {unknown[0]!r}")
     if unscored := [verdict for verdict in verdicts if verdict.met is None]:
-        raise JudgeError(f"expected a verdict on {unscored[0].criterion!r}, got none: {unscored[0].reason or 'no reason'}")
+        raise JudgeError(
+            f"expected a verdict on {unscored[0].criterion!r}, got none: {unscored[0].reason or 'no reason'}"
+        )
     return by_id

@@ -45,7 +45,7 @@ class ChecklistDoctor:
         causes = list(commonest_causes(complaint).items())[:3]
         diagnoses = "; ".join(f"{name} ({probability:.2f})" for name, probability in causes)
         return (
-            "Thank you. This is what I think is the most likely cause of your trouble. Please come back if it gets worse.\n"
+            "Thank you. This is what I take to be the likeliest cause. Please come back if it gets worse.\n"
             f"DIAGNOSIS: {diagnoses}\n{_PLAN}"
         )
 

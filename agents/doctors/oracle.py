@@ -12,8 +12,8 @@ from medenv.records.record import Fact, Record, topics
 __all__ = ["OracleDoctor"]
 
 _OPENING = (
-    "Hello, I'm the doctor looking after you today. I'm sorry you are going through this. What brings you in, and can you "
-    "tell me more about it?"
+    "Hello, I'm the doctor looking after you today. I'm sorry you are going through this. What brings you in? "
+    "Please tell me more about it."
 )
 _TRUST = "I can see that this is hard for you, and everything you tell me stays confidential."
 _BACKGROUND = ("history.medical", "medications", "allergies", "social.smoking", "ideas", "concerns")
@@ -50,8 +50,8 @@ class _Informed:
 def _question(facts: tuple[Fact, ...], fact: Fact) -> str:
     """A question that makes the patient tell this fact."""
     known = topics()[fact.topic]["question"]
-    candidates = [f"Do you have {name}?" for name in fact.synonyms]
-    candidates += [f"Tell me about {name}." for name in fact.synonyms]
+    candidates = [f"Can you tell me about {name}?" for name in fact.synonyms]
+    candidates += [f"Do you have {name}?" for name in fact.synonyms]
     candidates += [f"Is it right that {fact.statement[0].lower()}{fact.statement[1:].rstrip('.')}?"]
     for candidate in (known, *candidates):
         found = reader(facts).read(candidate, ()).questions

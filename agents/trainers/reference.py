@@ -47,7 +47,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, format: ChatFormat | 
 def reference_policy(
     texts: Iterable[str], *, seed: int, vocabulary: int = 3072, max_tokens: int = 96, batch: int = 64
 ) -> LanguageModelDoctor:
-    """A policy with random weights, of 1.2 million parameters with the default vocabulary.
+    """A policy with random weights, of 1.4 million parameters with the default vocabulary.
 
     Args:
         texts: What its tokenizer is made for.
@@ -59,12 +59,12 @@ def reference_policy(
     tokenizer = train_tokenizer(texts, vocabulary)
     config = Qwen3Config(
         vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=128,
-        intermediate_size=384,
-        num_hidden_layers=4,
+        hidden_size=192,
+        intermediate_size=512,
+        num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        head_dim=32,
+        head_dim=48,
         tie_word_embeddings=True,
         max_position_embeddings=4096,
         bos_token_id=None,

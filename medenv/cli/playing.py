@@ -106,10 +106,13 @@ def _tell(trajectory: Trajectory, diagnosis: str) -> None:
         failure: Any = trajectory.failure
         typer.echo(f"The consultation is invalid and has no score: {failure['kind']}: {failure['reason']}")
         return
-    lines = trajectory.score["criteria"]
+    lines = sorted(trajectory.score["criteria"], key=lambda line: (not line["met"], line["points"] < 0))
     print_table(
-        ("points", "of", "criterion", "axis"),
-        ((line["awarded"], line["points"], line["text"], line["axis"].replace("_", " ")) for line in lines),
+        ("", "points", "of", "criterion", "axis"),
+        (
+            (_mark(line), line["awarded"], line["points"], line["text"], line["axis"].replace("_", " "))
+            for line in lines
+        ),
     )
     print_pairs(
         {
@@ -118,3 +121,9 @@ def _tell(trajectory: Trajectory, diagnosis: str) -> None:
             **{axis.replace("_", " "): float(value) for axis, value in trajectory.score["axes"].items()},
         }
     )
+
+
+def _mark(line: Any) -> str:
+    if line["met"]:
+        return "\u2713" if line["points"] > 0 else "\u2717"
+    return "missed" if line["points"] > 0 else "avoided"

@@ -21,7 +21,7 @@ def describe(demographics: Demographics) -> str:
     number = f"{age.value:g}"
     unit = age.unit[:-1] if number == "1" else age.unit
     sex = {"female": "female", "male": "male", "other": "person", "unknown": "person"}[demographics.sex]
-    extra = "".join(f", {part}" for part in (demographics.occupation, demographics.background) if part)
+    extra = "".join(f", {part.rstrip('.')}" for part in (demographics.occupation, demographics.background) if part)
     return f"a {sex} patient, {number} {unit} old{extra}"
 
 

@@ -191,8 +191,8 @@ class Episode:
         )
         notes = acts.malformed or (() if text.strip() else ("expected words or a command; got neither",))
         final = bool(acts.diagnoses)
-        released, withheld = ((), ()) if final else disclose(
-            understanding, self._facts, self.scenario.persona, self._ledger
+        released, withheld = (
+            ((), ()) if final else disclose(understanding, self._facts, self.scenario.persona, self._ledger)
         )
         asked = tuple(dict.fromkeys(fact for question in understanding.questions for fact in question.facts))
         self._said += "\n" + text
@@ -240,9 +240,7 @@ class Episode:
         )
         self._ledger.append(entry)
         self.turns += (
-            Turn(
-                opened.doctor, opened.acts, opened.understanding, opened.results, opened.notes, reply, entry
-            ),
+            Turn(opened.doctor, opened.acts, opened.understanding, opened.results, opened.notes, reply, entry),
         )
         self._open = None
         if not self.terminated and len(self.turns) >= self.scenario.max_turns:

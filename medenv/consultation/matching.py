@@ -1,4 +1,4 @@
-"""When two clinical phrases name the same thing: exact where a letter changes the meaning, lenient where it does not."""
+"""When two clinical phrases name the same thing: exact where a letter changes the meaning, else lenient."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def _same(guess: str, name: str) -> bool:
 def same_name(guess: str, names: Iterable[str]) -> bool:
     """Whether a diagnosis, as a doctor wrote it, is one of `names`.
 
-    Word order, case, accents, plural, British or American spelling, one slip of the pen in a long word, and words such as
-    "acute" or "left" on one side only do not matter. Anything else does: a list of diseases names none of them, and
+    Word order, case, accents, plural, British or American spelling, one slip of the pen in a long word, and words such
+    as "acute" or "left" on one side only do not matter. Anything else does: a list of diseases names none of them, and
     "not X" does not name X.
     """
     return any(_same(guess, name) for name in names)
@@ -106,7 +106,6 @@ def mentions(text: str, names: Iterable[str]) -> bool:
     "aspirin 300 mg orally" mentions "aspirin"; "avoid aspirin" does not.
     """
     return any(_mentions(text, name) for name in names)
-
 
 
 @lru_cache(maxsize=32768)

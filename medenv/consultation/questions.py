@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 __all__ = ["Question", "QuestionKind", "Sign", "Understanding"]
 
 QuestionKind: TypeAlias = Literal["finding", "topic", "open", "fishing", "unclear"]
-"""finding: about something in particular; topic: about a whole topic; open: an invitation to tell; fishing: for what the
-patient must not or cannot give (the diagnosis, the record, the scoring); unclear: not understood."""
+"""finding: about something in particular; topic: about a whole topic; open: an invitation to tell; fishing: for what
+the patient must not or cannot give (the diagnosis, the record, the scoring); unclear: not understood."""
 
 Sign: TypeAlias = Literal[
     "greeting", "introduction", "empathy", "confidentiality", "summary", "explanation", "safety_net", "farewell"

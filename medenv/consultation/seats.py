@@ -83,9 +83,14 @@ def _background_loop() -> asyncio.AbstractEventLoop:
 def settle_now(value: T | Awaitable[T]) -> T:
     """The value, waited for where it has to be, for callers that are not coroutines themselves.
 
-    Awaitables run on one background event loop a process, so that connection pools outlive a single call and callers may
-    stand inside a running loop of their own.
+    Awaitables run on one background event loop a process, so that connection pools outlive a single call and callers
+    may stand inside a running loop of their own.
     """
     if inspect.isawaitable(value):
-        return asyncio.run_coroutine_threadsafe(settle(value), _background_loop()).result()
+        future = asyncio.run_coroutine_threadsafe(settle(value), _background_loop())
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
     return value

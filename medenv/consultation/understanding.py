@@ -15,7 +15,7 @@ from functools import lru_cache
 from medenv.consultation.lexicon import BEGIN, END, Concept, Label, Lexicon, lexicon
 from medenv.consultation.phrases import Match, Phrases
 from medenv.consultation.questions import Question, Sign, Understanding
-from medenv.consultation.words import Span, Spelling
+from medenv.consultation.words import Span, Spelling, stem
 from medenv.records.record import Fact
 
 __all__ = ["MAX_QUESTIONS", "QuestionReader", "reader"]
@@ -34,26 +34,42 @@ MAX_CORRECTIONS = 24
 
 _SENTENCE_END = frozenset(".?!;\n\u2026\u3002\uff1f\uff01")
 _PAUSE = frozenset(",:\u2013\u2014()\uff0c")
-_LINKS = frozenset(("and", "or", "but", "nor", "also", "then", "so", "plus"))
-_VERBS = frozenset(("be", "do", "have", "can", "would", "should"))
-_SUBJECTS = frozenset(("you", "it", "this", "that", "these", "those", "there", "any", "anyone", "anything", "someone"))
-_ASKING = frozenset(("what", "when", "where", "which", "who", "how", "why", "whose"))
-_MEASURES = frozenset(
-    "long much many often bad severe far old soon about kind sort type else time day side part".split()
-)
-_ASKED_AS = _ASKING | _VERBS | {"any", "anything", "anyone"}
-_SELF = frozenset(("i", "we", "let", "my", "our"))
-_BACK = frozenset(("it", "that", "this", "those", "them", "these", "one", "ones", "then"))
-_WIDE = frozenset(("any", "anything", "what", "which", "all", "other", "else", "every", "everything", "about"))
+def _words(text: str) -> frozenset[str]:
+    """Words in the form in which they are compared."""
+    return frozenset(stem(word) for word in text.split())
+
+
+_LINKS = _words("and or but nor also then so plus")
+_PARTS = _words("and or nor")
+_VERBS = _words("be do have can would should")
+_SUBJECTS = _words("you it this that these those there any anyone anything someone")
+_ASKING = _words("what when where which who how why whose")
+_MEASURES = _words("long much many often bad severe far old soon about kind sort type else time day side part")
+_CAUSES = _words("make bring cause help happen live")
+_REQUESTS = _words("tell describe explain")
+_ANY = _words("any anything anyone")
+_ASKED_AS = _ASKING | _VERBS | _ANY
+_TAG = _VERBS | _words("you it that this there not right correct true so yeah yes no and or case")
+"""Words of which a tag consists: "do you?", "is that right?"."""
+_NAMING = _words("what which who whose")
+_LOOSE = frozenset(("command", "request", "aside", "follow_up"))
+_EMPTY = _TAG | _SUBJECTS | _words("all like anything something else thing of sort kind")
+_SAYS = _VERBS | _REQUESTS | _words("i we you any feel get sorry thank")
+"""Words without which a stretch of words neither asks nor states: "on a scale of one to ten"."""
+_SELF = _words("i we let my our")
+_BACK = _words("it that this those them these one ones then")
+_WIDE = _words("any anything what which all other else every everything about")
+_EXAMPLES = _words("like such including eg")
+_CAREGIVER_KIN = _words("mother father husband wife partner grandparent sibling")
 _STORY = "hpi."
 _RETOLD = frozenset(("hpi.previous", "hpi.treatment", "hpi.associated", "hpi.context"))
 """Parts of the story that have a time and a manner of their own."""
 _CIRCUMSTANTIAL = frozenset(("hpi.aggravating", "hpi.relieving", "hpi.course", "hpi.context", "hpi.onset"))
-_EXAMPLES = frozenset(("like", "such", "including", "eg", "e.g"))
 _BROAD = frozenset(("new_medication", "otc", "doctor_seen", "tests_before", "compliance", "episode", "pain"))
-"""Concepts so wide that denying them denies the topic."""
-_DENIED_AS_A_WHOLE = ("history.", "medications", "allergies", "family", "social.")
-_CAREGIVER_KIN = frozenset(("mother", "father", "husband", "wife", "partner", "grandparent", "sibling"))
+"""Concepts so wide that they leave a denial general."""
+_SETTLED = ("history.", "medications", "allergies", "family", "social.")
+_ONE_MATTER = frozenset(("social.smoking", "social.alcohol", "social.drugs", "social.travel", "social.sexual"))
+"""Topics whose facts all deal with one matter, so that denying it denies every form of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,7 @@ class _Reading:
     """What the phrases of one clause are."""
 
     concepts: tuple[Match[str], ...] = ()
+    """Where they stand in the words of the clause."""
     topics: tuple[str, ...] = ()
     kinds: frozenset[str] = frozenset()
     """Every other kind of phrase in it: open, fishing, command, request, statement, aside, follow_up."""
@@ -99,6 +116,8 @@ class _Indexed:
     mentions: dict[str, float] = field(default_factory=dict)
     stated: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
+    topics: frozenset[str] = frozenset()
+    """Its own topic, and those that its synonyms ask for."""
 
 
 class QuestionReader:
@@ -114,6 +133,10 @@ class QuestionReader:
         self._by_topic: dict[str, list[_Indexed]] = {}
         for indexed in self._facts:
             self._by_topic.setdefault(indexed.fact.topic, []).append(indexed)
+        self._by_synonym: dict[str, list[_Indexed]] = {}
+        for indexed in self._facts:
+            for topic in sorted(indexed.topics - {indexed.fact.topic}):
+                self._by_synonym.setdefault(topic, []).append(indexed)
         self._rarity = Counter(word for indexed in self._facts for word in indexed.words)
         self._named = Phrases(self._names())
         self._spelling = Spelling(self._rarity)
@@ -181,7 +204,7 @@ class QuestionReader:
     def _split(self, words: list[str], spans: list[Span], speech: str, marked: bool) -> Iterator[_Clause]:
         pauses = {i for i, span in enumerate(spans) if i and not _PAUSE.isdisjoint(span.mark)}
         starts = [0]
-        told = words[0] in ("tell", "describe", "explain") or "tell" in words[:6]
+        told = not _REQUESTS.isdisjoint(words[:6])
         for i in range(1, len(words)):
             link = words[i] in _LINKS
             if not (link or i in pauses) or i <= starts[-1]:
@@ -190,18 +213,23 @@ class QuestionReader:
             while j < len(words) and (words[j] in _LINKS or (j > i and words[j] in self._lexicon.openers)):
                 j += 1
             if self._begins(words, j, i in pauses and not link, told) and j - 1 not in starts:
+                if not any(word in _SAYS for word in words[starts[-1] : i]) and words[starts[-1]] not in _ASKING:
+                    continue
                 if all(word in _ASKING or word in _LINKS for word in words[starts[-1] : i]):
                     continue
-                if words[j] == "any" and self._is_list(words, starts[-1]):
+                if words[j] in _ANY and self._is_list(words, starts[-1]):
                     continue
                 starts.append(i)
+        end_of_all = len(words)
+        if len(starts) > 1 and len(words) - starts[-1] <= 5 and all(word in _TAG for word in words[starts[-1] :]):
+            end_of_all = starts.pop()
         for n, start in enumerate(starts):
-            end = starts[n + 1] if n + 1 < len(starts) else len(words)
+            end = starts[n + 1] if n + 1 < len(starts) else end_of_all
             yield _Clause(
                 words=tuple(words[start:end]),
                 pauses=frozenset(i - start for i in pauses if start < i < end),
                 text=speech[spans[start].start : spans[end - 1].end],
-                marked=marked and end == len(words),
+                marked=marked and end == end_of_all,
             )
 
     def _begins(self, words: Sequence[str], i: int, pause: bool, told: bool) -> bool:
@@ -210,29 +238,35 @@ class QuestionReader:
             return False
         word, after = words[i], words[i + 1] if i + 1 < len(words) else END
         if word in _ASKING:
-            if after in _VERBS or after in _MEASURES or after in ("make", "bring", "cause", "help", "happen"):
+            if after in _VERBS or after in _MEASURES or after in _CAUSES:
                 return not (word == "which" and pause)
             return told or (word in ("what", "how") and any(w in _VERBS for w in words[i + 1 : i + 5]))
         if word in _VERBS:
             return after in _SUBJECTS or (word in ("be", "do") and not pause and after not in ("not", END))
-        return word in ("any", "tell", "describe")
+        return word in _ANY or word in _REQUESTS
 
     def _is_list(self, words: Sequence[str], start: int) -> bool:
         head = next((word for word in words[start:] if word not in self._lexicon.openers), END)
-        return head == "any" or (head not in _ASKED_AS and head != "tell")
+        return head in _ANY or (head not in _ASKED_AS and head not in _REQUESTS)
 
     # --- reading one clause
 
     def _read(self, clause: _Clause) -> _Reading:
         words = (BEGIN, *self._head(clause.words), END)
         shift = len(clause.words) - len(words) + 2
-        matches = self._lexicon.phrases.find(words)
+        matches = [
+            match
+            for match in self._lexicon.phrases.find(words)
+            if len(match.at) > 3 or not any(match.at[0] < i + 1 - shift <= match.at[-1] for i in clause.pauses)
+        ]
         topics = [match for match in matches if match.label[0] == "topic"]
         concepts = [match for match in matches if match.label[0] == "concept"]
         fishing = [match for match in matches if match.label[0] == "fishing"]
         opens = [match for match in matches if match.label[0] == "open"]
-        topics = [m for m in topics if not _inside(m, topics) and not _inside(m, opens)]
-        concepts = [m for m in concepts if not _inside(m, concepts) and not _within(m, topics)]
+        topics = [m for m in topics if not _inside(m, topics) and not _inside(m, opens) and not _outdone(m, concepts)]
+        concepts = [
+            m for m in concepts if not _inside(m, concepts) and not _within(m, topics) and not _outdone(m, topics)
+        ]
         things = {m.at for m in concepts if self._lexicon.concepts[m.label[1]].kind != "circumstance"}
         if not any(m.label[1] in _CIRCUMSTANTIAL for m in topics):
             concepts = [
@@ -240,7 +274,7 @@ class QuestionReader:
             ]
         fishing = [m for m in fishing if not _inside(m, topics) and not _inside(m, concepts)]
         opens = [m for m in opens if not _inside(m, topics) and not _inside(m, fishing)]
-        kinds = {m.label[0] for m in matches} - {"topic", "concept", "fishing", "open", "sign"}
+        kinds = {m.label[0] for m in matches if m.label[0] in _LOOSE or (m.label[0] == "statement" and m.at[0] == 1)}
         kinds |= {"fishing"} if fishing else set()
         kinds |= {"open"} if opens else set()
         used = {i for m in matches if m.label[0] in ("topic", "concept") for i in m.at}
@@ -268,9 +302,9 @@ class QuestionReader:
         if "command" in reading.kinds:
             return True
         particular = reading.concepts or reading.topics
-        if "aside" in reading.kinds and not ("request" in reading.kinds and particular):
+        if "aside" in reading.kinds and not (particular and ("request" in reading.kinds or head[0] in _ASKING)):
             return "fishing" in reading.kinds
-        if all(word in _VERBS or word in _SUBJECTS or word == "not" or word in self._lexicon.openers for word in head):
+        if all(word in _EMPTY or word in self._lexicon.openers for word in head):
             return False
         mine = head[0] in _SELF
         if "request" in reading.kinds and ("statement" not in reading.kinds or clause.marked):
@@ -286,14 +320,15 @@ class QuestionReader:
         first, second = head[0], head[1] if len(head) > 1 else END
         if first in _VERBS:
             return second in _SUBJECTS or (first in ("be", "do") and len(head) > 2)
-        if first in _ASKING:
+        if first in _ASKING and second not in _SELF:
             return (
                 second in _VERBS
                 or second in _MEASURES
                 or any(a in _VERBS and b in _SUBJECTS for a, b in zip(head[1:6], head[2:7], strict=False))
-                or (first in ("what", "who") and second in ("make", "bring", "help", "cause", "happen", "live"))
+                or second in _CAUSES
+                or (first in _NAMING and not _VERBS.isdisjoint(head[1:6]))
             )
-        return first == "any" or (first in ("describe", "tell"))
+        return first in _ANY or first in _REQUESTS
 
     # --- what a question asks for
 
@@ -349,50 +384,63 @@ class QuestionReader:
         self, text: str, clause: _Clause, topics: list[str], concepts: list[Concept], reading: _Reading
     ) -> Question:
         """A question about something in particular within topics."""
-        within = [f for topic in topics for f in self._by_topic.get(topic, ())]
-        found = [f for f in within if any(self._weight(f, c) for c in concepts)]
+        within = self._within_topics(topics)
+        wider = within + [f for topic in topics for f in self._by_synonym.get(topic, ()) if f not in within]
+        found = [f for f in wider if any(self._weight(f, c) for c in concepts)]
         if not concepts:
-            found = [f for f in within if f.words & set(reading.rest)]
-        story = all(topic.startswith(_STORY) for topic in topics)
+            found = [f for f in wider if f.words & set(reading.rest)]
         if not found:
-            found = [f for f in within if self._denies_all(f)]
-        if not found and (self._by_value(topics) or not concepts) and self._same_story(concepts):
+            found = [f for f in within if self._settles(f)]
+        if not found and all(topic.startswith(_STORY) for topic in topics):
+            found = self._within_story(clause, reading, topics, concepts, within)
+        elif not found and self._by_value(topics) and all(c.topics <= set(topics) for c in concepts):
             found = within
-        if not found and story and concepts:
-            found = self._findings(clause, reading, topics)
-            if found and self._same_story(concepts) and all(c.kind != "circumstance" for c in concepts):
-                found = within or found
         return Question(text, "finding", tuple(topics), _ids(_ranked(found)[:MAX_TOPIC_FACTS]))
+
+    def _within_story(
+        self, clause: _Clause, reading: _Reading, topics: list[str], concepts: list[Concept], within: list[_Indexed]
+    ) -> list[_Indexed]:
+        """The answer to "how long have you had the cough?" where no fact on "how long" mentions a cough.
+
+        It is what the record says on "how long" if the cough is what the story is about, and else the cough itself.
+        """
+        by_value = self._by_value(topics)
+        things = [c for c in concepts if c.kind == "thing"]
+        if by_value and all(not c.covers.isdisjoint(self._story) for c in things):
+            elsewhere = self._findings(clause, reading, topics) if concepts and "hpi.location" in topics else []
+            if elsewhere or within:
+                return elsewhere or within
+        found = self._findings(clause, reading, topics)
+        return found if things else [f for f in found if any(self._weight(f, c) >= 3 for c in concepts)]
+
+    def _within_topics(self, topics: Iterable[str]) -> list[_Indexed]:
+        """The facts of topics; where one has none, those whose synonyms ask for it."""
+        return [f for topic in topics for f in self._by_topic.get(topic) or self._by_synonym.get(topic, ())]
 
     def _by_value(self, topics: Iterable[str]) -> bool:
         return all(topic in self._lexicon.value_topics for topic in topics)
 
-    def _same_story(self, concepts: Iterable[Concept]) -> bool:
-        """Whether the things named are the complaint itself, or no thing of their own."""
-        return all(
-            c.kind in ("value", "site", "generic", "circumstance") or not c.covers.isdisjoint(self._story)
-            for c in concepts
-        )
-
     def _findings(self, clause: _Clause, reading: _Reading, topics: Sequence[str]) -> list[_Indexed]:
         """The facts about each of the things that a clause lists, and about things said in one breath together."""
         found: list[_Indexed] = []
+        named = frozenset(f.fact.id for f in self._named_facts(clause))
         for group in _groups(clause, reading.concepts):
-            concepts = [self._concept(labels) for labels in group]
-            telling = [c for c in concepts if c.kind != "generic"] or concepts
-            for indexed in self._jointly(telling, topics):
-                if indexed not in found:
-                    found.append(indexed)
+            concepts = [(self._concept(labels), words) for labels, words in group]
+            telling = [pair for pair in concepts if pair[0].kind != "generic"]
+            if telling:
+                found.extend(f for f in self._jointly(telling, topics, named) if f not in found)
             if len(found) >= MAX_FINDINGS:
                 break
         if not found:
             homes = {topic for m in reading.concepts for topic in self._lexicon.concepts[m.label].topics}
-            found = [f for f in self._facts if f.fact.topic in homes and self._denies_all(f)]
+            found = [f for f in self._facts if f.fact.topic in homes and self._settles(f)]
         return found[:MAX_FINDINGS]
 
     def _concept(self, labels: Sequence[str]) -> Concept:
         """The concept that a word stands for; where the same word stands for several, all of them in one."""
-        concepts = [self._lexicon.concepts[label] for label in labels]
+        return self._merged([self._lexicon.concepts[label] for label in labels])
+
+    def _merged(self, concepts: Sequence[Concept]) -> Concept:
         if len(concepts) == 1:
             return concepts[0]
         return Concept(
@@ -402,18 +450,49 @@ class QuestionReader:
             concepts[0].kind,
         )
 
-    def _jointly(self, concepts: list[Concept], topics: Sequence[str]) -> list[_Indexed]:
-        lists = [self._mentioning(concept, topics) for concept in concepts]
-        if len(lists) == 1:
-            return lists[0]
-        hits = Counter(indexed.fact.id for found in lists for indexed in found)
-        if hits and max(hits.values()) > 1:
-            return [self._by_id[id] for id, count in hits.items() if count == max(hits.values())]
-        own = [found for concept, found in zip(concepts, lists, strict=True) if concept.kind == "thing"]
-        return list({f.fact.id: f for found in (own or lists) for f in found}.values())
+    def _jointly(
+        self, concepts: list[tuple[Concept, frozenset[str]]], topics: Sequence[str], named: frozenset[str]
+    ) -> list[_Indexed]:
+        """The facts on things named in one breath: on all of them, or else on what is the matter in it.
 
-    def _mentioning(self, concept: Concept, topics: Sequence[str]) -> list[_Indexed]:
-        """The facts whose own matter is the concept, best first; not those that only touch it."""
+        "Swelling of your calf" asks for the fact on both; failing one, for swelling. "Muddled at night" asks for what
+        happens at night.
+        """
+        if len(concepts) == 1:
+            return self._mentioning(concepts[0][0], topics, concepts[0][1], named)
+        hits = Counter(f.fact.id for f in self._facts for c, _ in concepts if self._weight(f, c) >= 1.5)
+        for id in list(hits):
+            if self._by_id[id].fact.topic in self._lexicon.guarded_topics and self._by_id[id].fact.topic not in topics:
+                del hits[id]
+        if hits and max(hits.values()) > 1:
+            joint = [self._by_id[id] for id, count in hits.items() if count == max(hits.values())]
+            merged = self._merged([c for c, _ in concepts])
+            words = frozenset(word for _, words in concepts for word in words)
+            best = [f for f in self._mentioning(merged, topics, words, named) if f in joint]
+            return best or joint[:2]
+        when = [pair for pair in concepts if pair[0].kind == "circumstance"]
+        what = [pair for pair in concepts if pair[0].kind == "thing"]
+        if when and all(not c.covers.isdisjoint(self._story) for c, _ in what):
+            what = when
+        return list(
+            {f.fact.id: f for c, words in what or concepts for f in self._mentioning(c, topics, words, named)}.values()
+        )
+
+    def _mentioning(
+        self,
+        concept: Concept,
+        topics: Sequence[str],
+        words: frozenset[str] = frozenset(),
+        named: frozenset[str] = frozenset(),
+    ) -> list[_Indexed]:
+        """The facts whose own matter is the concept, best first; not those that only touch it.
+
+        Args:
+            concept: What is asked about.
+            topics: The topics that the question names.
+            words: The words of the question for the concept; a fact that uses them comes first.
+            named: The ids of facts that the question names by a synonym.
+        """
         scored = []
         for indexed in self._facts:
             topic = indexed.fact.topic
@@ -425,27 +504,36 @@ class QuestionReader:
                 continue
             if concept.kind == "site" and not topic.startswith((_STORY, "ros.", "history.medical")):
                 continue
-            scored.append((weight + 2 * home + 3 * (topic in topics) - 0.05 * min(len(indexed.mentions), 10), indexed))
+            score = weight + 1.5 * home + 3 * (topic in topics) - 0.05 * min(len(indexed.mentions), 10)
+            scored.append((score + (not words.isdisjoint(indexed.words)) + (indexed.fact.id in named), indexed))
         if not scored:
             return []
         best = max(score for score, _ in scored)
         scored.sort(key=lambda pair: -pair[0])
-        return [indexed for score, indexed in scored if score >= best - 1.2][:3]
+        return [indexed for score, indexed in scored if score >= best - 0.9][:3]
 
     def _weight(self, indexed: _Indexed, concept: Concept) -> float:
-        return max((weight for id, weight in indexed.mentions.items() if id in concept.covers), default=0.0)
-
-    def _denies_all(self, indexed: _Indexed) -> bool:
-        """Whether a fact denies its topic as a whole: no allergies, nothing in the family."""
-        return (
-            indexed.fact.polarity == "absent"
-            and indexed.fact.topic.startswith(_DENIED_AS_A_WHOLE)
-            and indexed.stated <= _BROAD
+        """How much of a fact's matter the concept is; a narrower concept counts for less."""
+        return max(
+            (
+                weight if id == concept.id else 0.7 * weight
+                for id, weight in indexed.mentions.items()
+                if id in concept.covers
+            ),
+            default=0.0,
         )
+
+    def _settles(self, indexed: _Indexed) -> bool:
+        """Whether a fact answers any question within its topic: no allergies, nothing known of the family."""
+        topic = indexed.fact.topic
+        if indexed.fact.polarity == "present" or not topic.startswith(_SETTLED):
+            return False
+        concepts = (self._lexicon.concepts[id] for id in indexed.stated - _BROAD)
+        return all(topic in _ONE_MATTER and c.topics <= {topic} for c in concepts)
 
     def _of_topics(self, topics: Iterable[str], asked: set[str]) -> list[_Indexed]:
         """The facts of whole topics; those not yet asked for come first, so that a long topic can be gone through."""
-        found = _ranked(f for topic in topics for f in self._by_topic.get(topic, ()))
+        found = _ranked(self._within_topics(topics))
         found.sort(key=lambda f: f.fact.id in asked)
         return found[:MAX_TOPIC_FACTS]
 
@@ -507,17 +595,22 @@ class QuestionReader:
     def _index(self, fact: Fact) -> _Indexed:
         mentions: dict[str, float] = {}
         words: set[str] = set()
+        topics = {fact.topic}
         for text, weight in ((fact.statement, 2.0), (fact.lay, 1.5), *((s, 3.0) for s in fact.synonyms)):
             plain = self._lexicon.words.plain(text)
             words.update(word for word in plain if self._names_something(word))
-            for id in self._mentioned(plain):
-                mentions[id] = max(weight, mentions.get(id, 0.0))
-        stated = frozenset(self._mentioned(self._lexicon.words.plain(fact.statement)))
-        return _Indexed(fact, mentions, stated, frozenset(words))
+            labels = self._labels(plain)
+            for kind, id in labels:
+                if kind == "concept":
+                    mentions[id] = max(weight, mentions.get(id, 0.0))
+                elif kind == "topic" and weight == 3.0:
+                    topics.add(id)
+        stated = frozenset(id for kind, id in self._labels(self._lexicon.words.plain(fact.statement)) if kind == "concept")
+        return _Indexed(fact, mentions, stated, frozenset(words), frozenset(topics))
 
-    def _mentioned(self, words: Sequence[str]) -> list[str]:
-        matches = [m for m in self._lexicon.phrases.find((BEGIN, *words, END)) if m.label[0] == "concept"]
-        return [m.label[1] for m in matches if not _inside(m, matches)]
+    def _labels(self, words: Sequence[str]) -> list[Label]:
+        matches = self._lexicon.phrases.find((BEGIN, *words, END))
+        return [m.label for m in matches if not _inside(m, [other for other in matches if other.label[0] == m.label[0]])]
 
     def _names_something(self, word: str) -> bool:
         return word not in self._lexicon.ordinary and word not in self._lexicon.openers
@@ -556,19 +649,31 @@ def _within(match: Match[Label], others: Iterable[Match[Label]]) -> bool:
     return any(set(match.at) <= set(other.at) for other in others)
 
 
-def _groups(clause: _Clause, concepts: Sequence[Match[str]]) -> list[list[list[str]]]:
-    """The concepts of a clause: those that no comma, "or" or "and" parts in one group, those of the same words in one."""
-    groups: list[list[list[str]]] = []
+def _outdone(match: Match[Label], others: Iterable[Match[Label]]) -> bool:
+    """Whether a longer match shares words with this one; the review of a system gives way to any symptom in it."""
+    least = 2 if match.label[1].startswith("ros.") else len(match.at) + 1
+    return any(
+        len(other.at) >= least and not other.label[1].startswith("ros.") and not set(match.at).isdisjoint(other.at)
+        for other in others
+    )
+
+
+def _groups(clause: _Clause, concepts: Sequence[Match[str]]) -> list[list[tuple[list[str], frozenset[str]]]]:
+    """The concepts of a clause with their words.
+
+    Those that no comma, "or" or "and" parts stand in one group, and those of the same words together.
+    """
+    groups: list[list[tuple[list[str], frozenset[str]]]] = []
     last = -1
     before: tuple[int, ...] = ()
     for match in concepts:
         if match.at == before:
-            groups[-1][-1].append(match.label)
+            groups[-1][-1][0].append(match.label)
             continue
         between = range(last + 1, match.at[0] + 1)
-        if not groups or any(i in clause.pauses or clause.words[i] in ("or", "and", "nor") for i in between):
+        if not groups or any(i in clause.pauses or clause.words[i] in _PARTS for i in between):
             groups.append([])
-        groups[-1].append([match.label])
+        groups[-1].append(([match.label], frozenset(clause.words[i] for i in match.at)))
         last, before = max(last, match.at[-1]), match.at
     return groups
 

@@ -16,7 +16,11 @@ MAX_WORD = 40
 
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019\u02bc`\u00b4][^\W_]+)*|[.?!;:,\n()\u2026\u2013\u2014\uff0c\u3002\uff1f\uff01]")
 _VOWEL = re.compile("[aeiouy]")
+_VOWELS = "aeiou"
 _KEEPS_S = ("ss", "us", "is")
+_TAKES_IS = frozenset(
+    ("what", "where", "when", "who", "how", "it", "that", "there", "here", "he", "she", "this", "everything", "anything")
+)
 _CLITICS = {"ve": "have", "re": "be", "ll": "would", "d": "would", "m": "be"}
 
 
@@ -40,23 +44,27 @@ def stem(word: str) -> str:
         return word
     if len(word) >= 5:
         word = word.replace("oe", "e").replace("ae", "e").replace("our", "or").replace("sulph", "sulf")
-    if word.endswith("ies") and len(word) > 4:
-        word = word[:-2]
-    elif word.endswith("sses"):
+    if (word.endswith("ies") and len(word) > 4) or word.endswith("sses"):
         word = word[:-2]
     elif word.endswith("s") and not word.endswith(_KEEPS_S):
         word = word[:-1]
     if word.endswith("ing") and len(word) >= 6 and _VOWEL.search(word[:-3]):
-        word = word[:-3]
+        word = _closed(word[:-3])
     elif word.endswith("ed") and len(word) >= 5 and word[-3] != "e":
-        word = word[:-2]
-    if len(word) >= 4 and word.endswith("e"):
+        word = _closed(word[:-2])
+    if len(word) >= 5 and word.endswith("e"):
         word = word[:-1]
-    elif len(word) >= 4 and word.endswith("y") and word[-2] not in "aeiou":
+    elif len(word) >= 4 and word.endswith("y") and word[-2] not in _VOWELS:
         word = word[:-1] + "i"
-    if len(word) >= 4 and word[-1] == word[-2] and word[-1] not in "aeiou":
+    if len(word) >= 4 and word[-1] == word[-2] and word[-1] not in _VOWELS:
         word = word[:-1]
     return word.replace("ise", "ize")
+
+
+def _closed(word: str) -> str:
+    """What "-ing" or "-ed" left of a word, with the e of a short word put back: "tak" is "take"."""
+    short = len(word) == 3 and word[0] not in _VOWELS and word[1] in _VOWELS and word[2] not in "aeiouxwy"
+    return word + "e" if short else word
 
 
 class Words:
@@ -118,10 +126,12 @@ class Words:
         return tuple(self._form(word) for word in words if word not in self._ignored)
 
     def _form(self, word: str) -> str:
-        return self._forms.get(word) or self._forms.get(reduced := stem(word)) or reduced
+        if (form := self._forms.get(word)) is not None:
+            return form
+        reduced = stem(word)
+        return self._forms.get(reduced, reduced) if len(reduced) >= 5 else reduced
 
 
-_TAKES_IS = frozenset("what where when who how it that there here he she this everything anything".split())
 
 
 def _between_digits(text: str, at: int) -> bool:

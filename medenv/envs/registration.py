@@ -64,8 +64,8 @@ def register(
     if parallel_entry_point is not None:
         pettingzoo.register("parallel", name, entry_point=parallel_entry_point, kwargs=dict(made.kwargs))
     if seat_entry_point is not None:
-        # Our own faces refuse steps out of order with one line that says what was expected, and Gymnasium's checker warns
-        # of the NaN that an invalid episode has for a reward.
+        # Our own faces refuse steps out of order with one line that says what was expected, and Gymnasium's checker
+        # warns of the NaN that an invalid episode has for a reward.
         gymnasium.register(
             name,
             entry_point=seat_entry_point,
@@ -89,8 +89,8 @@ def make(id: str, *, seat: str | None = None, **kwargs: Any) -> Any:
 
     Args:
         id: A registered id, such as "Consultation-v0".
-        seat: Without it, a PettingZoo `AECEnv` with all seats as agents; with it, a `gymnasium.Env` in which that seat is
-            the agent and the others are filled in.
+        seat: Without it, a PettingZoo `AECEnv` with all seats as agents; with it, a `gymnasium.Env` in which that seat
+            is the agent and the others are filled in.
         **kwargs: Over the defaults of the spec; see `medenv.envs.task.make_task`.
 
     Raises:
@@ -102,7 +102,9 @@ def make(id: str, *, seat: str | None = None, **kwargs: Any) -> Any:
         entry_point = load(found.entry_point) if isinstance(found.entry_point, str) else found.entry_point
         return entry_point(**{**found.kwargs, **kwargs})
     if found.seat_entry_point is None:
-        raise MedenvError(f"expected an environment with a Gymnasium face for seat={seat!r}, got {id!r}, which has none")
+        raise MedenvError(
+            f"expected an environment with a Gymnasium face for seat={seat!r}, got {id!r}, which has none"
+        )
     return gymnasium.make(f"medenv/{id}", seat=seat, **kwargs)
 
 

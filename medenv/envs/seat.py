@@ -24,8 +24,8 @@ class ConsultationSeat(gymnasium.Env[dict[str, Any], str]):
     with the last step and equals the points in `info["criteria"]` and `info["adjustments"]` over `info["denominator"]`.
     The patient's seat has no reward of its own: 0.0.
 
-    An invalid episode (a filled-in seat or the judge failed) is truncated with the reward NaN, `info["valid"]` false and
-    `info["failure"]` saying why: it must not be learned from.
+    An invalid episode (a filled-in seat or the judge failed) is truncated with the reward NaN, `info["valid"]` false
+    and `info["failure"]` saying why: it must not be learned from.
 
     `reset` takes the options `record` and `persona`, each an id, in place of a draw.
     """

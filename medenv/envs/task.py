@@ -99,7 +99,8 @@ def make_task(
         records: "library", "synthetic", a path, a `RecordSet` or records.
         persona: Who the patient is; of several, each episode draws one.
         patient: Who answers the doctor.
-        rubric: What is scored: a registered way to make a rubric from a record, a function that does, or one rubric for all.
+        rubric: What is scored: a registered way to make a rubric from a record, a function that does, or one rubric
+            for all.
         judge: Who decides the criteria.
         max_turns: Doctor messages before the episode is truncated, at least 1.
         split: Only the records of this split.

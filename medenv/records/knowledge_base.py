@@ -150,6 +150,14 @@ class ExamType:
     cost: float = 0.0
     minutes: float = 0.0
     invasive: bool = False
+    bands: tuple[str, ...] = ()
+    """The age bands it is done in; empty for all."""
+    typicality: float = 1.0
+    """As that of the findings, for this exam: how far it can be relied upon."""
+
+    def done_at(self, band: str) -> bool:
+        """Whether it is done in this age band."""
+        return _allows(self.bands, band)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +251,9 @@ class KnowledgeBase:
 
     bands: Mapping[str, Band]
     sexes: Mapping[Sex, float]
-    typicality: Mapping[str, float]
-    """For "history" and each kind of exam the share of patients in whom it follows the probabilities stated for their
-    condition; in the others it follows background."""
+    typicality: float
+    """The share of patients in whom a finding follows the probabilities stated for their condition; in the others it
+    follows background."""
     findings: Mapping[str, Finding]
     exams: Mapping[str, ExamType]
     treatments: Mapping[str, Treatment]
@@ -374,6 +382,8 @@ def _check_references(knowledge: KnowledgeBase) -> None:
         _known(f"complaint {complaint.id!r}", "finding", complaint.implies, knowledge.findings)
         _known(f"complaint {complaint.id!r}", "exam", complaint.exams, knowledge.exams)
         _known(f"complaint {complaint.id!r}", "age band", complaint.bands, knowledge.bands)
+    for exam in knowledge.exams.values():
+        _known(f"exam {exam.id!r}", "age band", exam.bands, knowledge.bands)
     for finding in knowledge.findings.values():
         where = f"finding {finding.id!r}"
         _known(where, "complaint", (*finding.complaints, *finding.complaints_except), knowledge.complaints)

@@ -70,7 +70,5 @@ def _texts(field: str, texts: Iterable[str]) -> Iterator[tuple[str, str]]:
 def leaks_in_record(record: Record) -> list[tuple[str, str]]:
     """The leaks of a record as (field, words found); empty for a clean one."""
     return [
-        (field, found)
-        for field, text in visible_texts(record)
-        for found in find_leaks(text, record.truth.diagnosis)
+        (field, found) for field, text in visible_texts(record) for found in find_leaks(text, record.truth.diagnosis)
     ]

@@ -3,7 +3,7 @@
 The generative model. A condition c is drawn by its prior; age band and sex by its multipliers; the complaint by
 P(complaint | c) among those of that age band. These three make the stratum s. Then every finding f has a value by
 P(v | c, s) and every exam a result by P(o | c), all independent of one another given c and s; these are mixtures of
-what is stated for the condition and of the background, by the knowledge base's typicality. Texts, numbers inside a
+what is stated for the condition and of the background, in proportions given as typicality. Texts, numbers inside a
 text, exact age and opening words depend on what they express, never on c. Hence
 
     P(c | everything stated)  is proportional to  P(c, s) * product of P(v | c, s) * product of P(o | c).
@@ -47,6 +47,7 @@ from medenv.records.record import (
     Contraindication,
     Demographics,
     Exam,
+    ExamStatus,
     Fact,
     Hypothesis,
     PlanItem,
@@ -62,6 +63,10 @@ FACTS = (20, 24)
 MUST_ASK = (4, 8)
 """How many of them are must-ask; the lower end is what the selection serves every competing condition with."""
 FEWEST_EXAMS = 6
+NOT_DONE = 0.25
+"""The probability that an exam that is key for no competing condition is not on file."""
+NO_RESULT = 0.1
+"""The probability that such an exam is on file without a result: half unavailable, half pending."""
 MASS = 0.999
 """The differential lists conditions by falling probability until they hold this much, within `ENTRIES`."""
 ENTRIES = (4, 10)
@@ -244,7 +249,7 @@ class _Model:
         key = (finding, stratum)
         if key not in self._chances:
             values = self.knowledge.findings[finding].values_for(stratum)
-            typical = self.knowledge.typicality["history"]
+            typical = self.knowledge.typicality
             shares = [_shares(c.findings.get(finding, {}), values, typical) for c in self.conditions]
             self._chances[key] = (values, [list(accumulate(s)) for s in shares])
             self._rows[key] = {v.id: tuple(_log(s[j]) for s in shares) for j, v in enumerate(values)}
@@ -263,7 +268,7 @@ class _Model:
         """For each condition the cumulated probabilities of the outcomes of an exam."""
         if exam not in self._exam_chances:
             outcomes = self.knowledge.exams[exam].outcomes
-            typical = self.knowledge.typicality[self.knowledge.exams[exam].kind]
+            typical = self.knowledge.exams[exam].typicality
             shares = [_shares(c.exams.get(exam, {}), outcomes, typical) for c in self.conditions]
             self._exam_chances[exam] = [list(accumulate(s)) for s in shares]
             self._exam_rows[exam] = {o.id: tuple(_log(s[j]) for s in shares) for j, o in enumerate(outcomes)}
@@ -304,14 +309,15 @@ class _Model:
         telling = {key for keys in wanted.values() for key in keys}
         touched = {key for c in rivals for key in c.findings}
         keys = {key for c in rivals for key in c.key_exams}
-        fixed = [key for i, key in enumerate(complaint.exams) if i < 2 or key in keys]
+        exams = [key for key in complaint.exams if self.knowledge.exams[key].done_at(stratum.band)]
+        fixed = [key for i, key in enumerate(exams) if i < 2 or key in keys]
         return _Selection(
             offered=tuple((key, stated) for key, stated in offered if stated < 1 and key not in core),
             core=tuple(key for key in askable if key in core),
             telling=tuple(key for key in free if key in telling),
             extras=tuple(key for key in free if key in touched - telling),
             fixed_exams=tuple(fixed),
-            loose_exams=tuple(key for key in complaint.exams if key not in fixed),
+            loose_exams=tuple(key for key in exams if key not in fixed),
         )
 
     def normalised(self, logs: Sequence[float]) -> list[float]:
@@ -466,8 +472,8 @@ def _writer(rng: random.Random, sex: Sex) -> Callable[[str], str]:
             return _PRONOUNS[sex][low]
         if slot not in drawn:
             places = len(low.partition(".")[2])
-            number = rng.randint(round(float(low) * 10**places), round(float(high) * 10**places))
-            drawn[slot] = f"{number / 10**places:.{places}f}"
+            step = 10 ** (max(0, len(high) - 3) if not places else -places)  # laboratories report three digits
+            drawn[slot] = f"{rng.randint(round(float(low) / step), round(float(high) / step)) * step:.{places}f}"
         return drawn[slot]
 
     return lambda template: _SLOT.sub(fill, template) if "{" in template else template
@@ -544,16 +550,16 @@ def _choose_findings(rng: random.Random, selection: _Selection) -> set[str]:
     return asked
 
 
-def _choose_exams(rng: random.Random, selection: _Selection) -> dict[str, str]:
+def _choose_exams(rng: random.Random, selection: _Selection) -> dict[str, ExamStatus]:
     """Exam ids to status; only exams that are key for no competing condition may be missing."""
-    on_file: dict[str, str] = dict.fromkeys(selection.fixed_exams, "recorded")
+    on_file: dict[str, ExamStatus] = dict.fromkeys(selection.fixed_exams, "recorded")
     spare = len(on_file) + len(selection.loose_exams) - FEWEST_EXAMS
     for key in selection.loose_exams:
-        x = rng.random()
-        if x < 0.25 and spare > 0:
+        if rng.random() < NOT_DONE and spare > 0:
             spare -= 1
         else:
-            on_file[key] = "unavailable" if 0.25 <= x < 0.29 else "pending" if 0.29 <= x < 0.33 else "recorded"
+            x = rng.random()
+            on_file[key] = "unavailable" if x < NO_RESULT / 2 else "pending" if x < NO_RESULT else "recorded"
     return on_file
 
 
@@ -567,7 +573,7 @@ def _fact(
     rng: random.Random, finding: Finding, value: Value, sex: Sex, child: bool, truth: Condition, must_ask: bool
 ) -> Fact:
     write = _writer(rng, sex)
-    spontaneous = finding.disclosure == "volunteered" and value.polarity != "present"
+    denied = value.polarity != "present"
     return Fact(
         id=finding.id,
         topic=finding.topic,
@@ -576,21 +582,21 @@ def _fact(
         synonyms=finding.synonyms,
         polarity=value.polarity,
         sensitivity=finding.sensitivity,
-        disclosure="asked" if spontaneous else finding.disclosure,
+        disclosure="asked" if denied and finding.disclosure == "volunteered" else finding.disclosure,
         must_ask=must_ask,
         red_flag=finding.id in truth.red_flags,
     )
 
 
 def _exam(
-    rng: random.Random, exam: ExamType, status: str, outcome: Outcome | None, child: bool, truth: Condition
+    rng: random.Random, exam: ExamType, status: ExamStatus, outcome: Outcome | None, child: bool, truth: Condition
 ) -> Exam:
     text = "" if outcome is None else (outcome.child if child else "") or outcome.result
     return Exam(
         id=exam.id,
         name=exam.name,
         kind=exam.kind,
-        status="normal" if outcome and outcome.normal else status,  # type: ignore[arg-type]
+        status="normal" if outcome and outcome.normal else status,
         synonyms=exam.synonyms,
         result=_writer(rng, "male")(text),
         cost=exam.cost,

@@ -69,7 +69,9 @@ class _Drawing:
     def svg(self) -> str:
         """The figure as an SVG element."""
         buffer = io.StringIO()
-        self.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        self.figure.savefig(
+            buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        )
         text = buffer.getvalue()
         return text[text.index("<svg") :]
 

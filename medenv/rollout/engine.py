@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from concurrent.futures import Future
 from contextlib import ExitStack, aclosing
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 from medenv.agents.doctors import doctors
@@ -23,6 +24,7 @@ from medenv.envs.task import RecordSource, Task, make_task
 from medenv.errors import RunError, SeatError
 from medenv.personas import Persona
 from medenv.records import Record, record_to_dict
+from medenv.registry import load
 from medenv.rewards import Judge, Normalisation, Rubric, rubric_to_dict
 from medenv.rollout.plan import Planned, make_plan
 from medenv.rollout.storage import TrajectoryFile
@@ -31,7 +33,9 @@ from medenv.rollout.trajectory import Trajectory
 __all__ = ["Doctor", "TaskOptions", "arollout", "collect", "rollout"]
 
 Doctor: TypeAlias = str | Seat | Privileged
-"""An id of `medenv.agents.doctors`, or a seat."""
+"""An id of `medenv.agents.doctors`, the folder of a saved policy, or a seat."""
+
+POLICY = "medenv.agents.doctors.language_model:load_doctor"
 
 
 class TaskOptions(TypedDict, total=False):
@@ -75,7 +79,7 @@ def rollout(
     coroutine use `arollout`.
 
     Args:
-        doctor: Who is played: an id, or a seat.
+        doctor: Who is played: an id, the folder of a saved policy, or a seat.
         episodes: How many, a multiple of `group_size`; without it each record is played by one group.
         group_size: How many episodes share record, persona, budget and patient seed.
         concurrency: How many episodes are played at the same time, at least 1.
@@ -217,11 +221,17 @@ class _Recorder:
 
 
 def _seat(doctor: Doctor) -> Seat | Privileged:
-    seat: object = doctors.get(doctor)() if isinstance(doctor, str) else doctor
+    seat: object = doctor
+    if isinstance(doctor, str):
+        seat = load(POLICY)(doctor) if _is_policy(doctor) else doctors.get(doctor)()
     if isinstance(seat, type) or not isinstance(seat, (Seat, Privileged)):
         got = f"the class {seat.__name__}" if isinstance(seat, type) else type(seat).__name__
         raise SeatError(f"expected a doctor as an id or an object with act(view), got {got}")
     return seat
+
+
+def _is_policy(doctor: str) -> bool:
+    return doctor not in doctors and Path(doctor).is_dir()
 
 
 def run_settings(
@@ -237,7 +247,7 @@ def run_settings(
     content = [*map(record_to_dict, task.records), *map(dataclasses.asdict, task.personas)]
     sha256 = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return {
-        "doctor": _name(doctor),
+        "doctor": f"{doctor} {_hash(doctor)}" if isinstance(doctor, str) and _is_policy(doctor) else _name(doctor),
         "seed": seed,
         "episodes": episodes,
         "group_size": group_size,
@@ -257,6 +267,15 @@ def _name(value: Any) -> str | int | None:
         return named
     kind = value if hasattr(value, "__qualname__") else type(value)
     return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _hash(folder: str) -> str:
+    """What a policy folder holds, so that a run is not continued with other weights under the same name."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
 
 
 class _Progress:

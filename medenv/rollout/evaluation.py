@@ -95,7 +95,7 @@ def evaluate(
         result.reward.mean, result.axes, result.ledger, result.valid, result.episodes
 
     Args:
-        doctor: Who is evaluated: an id, or a seat.
+        doctor: Who is evaluated: an id, the folder of a saved policy, or a seat.
         episodes: How many; without it each record once.
         concurrency: How many episodes are played at the same time; it changes no number.
         seed: At least 0.
@@ -164,8 +164,11 @@ def _bootstrap(valid: Sequence[Trajectory], rewards: Sequence[float], rng: np.ra
     for unit, reward in zip(units, rewards, strict=True):
         sums[places[unit]] += reward
         counts[places[unit]] += 1
-    drawn = (rng.integers(len(places), size=len(places)) for _ in range(RESAMPLES))
-    return np.array([sums[draw].sum() / counts[draw].sum() for draw in drawn])
+    rows = max(1, 1_000_000 // len(places))  # keeps the memory small however many records there are
+    drawn = (
+        rng.integers(len(places), size=(min(rows, RESAMPLES - done), len(places))) for done in range(0, RESAMPLES, rows)
+    )
+    return np.concatenate([sums[draw].sum(axis=1) / counts[draw].sum(axis=1) for draw in drawn])
 
 
 def _axes(valid: Sequence[Trajectory]) -> dict[str, float]:

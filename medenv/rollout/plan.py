@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
 from medenv.consultation.episode import Scenario
 from medenv.envs.task import Task
 from medenv.errors import RunError
+from medenv.records import Record
 
 __all__ = ["Planned", "make_plan"]
 
@@ -65,17 +66,22 @@ def make_plan(
     for name, value in given.items():
         if value < least[name]:
             raise RunError(f"expected {name} of at least {least[name]}, got {value}")
-    return [planned for group in range(start, start + groups) for planned in _group(task, group, group_size, seed)]
+    orders: dict[int, np.ndarray[Any, Any]] = {}
+    plan: list[Planned] = []
+    for group in range(start, start + groups):
+        passed, place = divmod(group, len(task.records))
+        if passed not in orders:
+            orders[passed] = _stream(seed, _Stream.ORDER, passed).permutation(len(task.records))
+        scenario = _scenario(task, task.records[int(orders[passed][place])], _stream(seed, _Stream.SCENARIO, group))
+        for index in range(group_size):
+            doctor_seed = int(_stream(seed, _Stream.DOCTOR, group, index).integers(2**31))
+            plan.append(Planned(group, index, scenario, doctor_seed))
+    return plan
 
 
-def _group(task: Task, group: int, size: int, seed: int) -> Iterator[Planned]:
-    passed, place = divmod(group, len(task.records))
-    record = task.records[int(_stream(seed, _Stream.ORDER, passed).permutation(len(task.records))[place])]
-    rng = _stream(seed, _Stream.SCENARIO, group)
+def _scenario(task: Task, record: Record, rng: np.random.Generator) -> Scenario:
     persona = task.personas[int(rng.integers(len(task.personas)))]
-    scenario = task.scenario(record, persona, int(rng.integers(2**31)))
-    for index in range(size):
-        yield Planned(group, index, scenario, int(_stream(seed, _Stream.DOCTOR, group, index).integers(2**31)))
+    return task.scenario(record, persona, int(rng.integers(2**31)))
 
 
 def _stream(seed: int, *key: int) -> np.random.Generator:

@@ -92,7 +92,10 @@ def test_a_trusted_fact_waits_for_rapport(record):
     episode = start(record)
     say(episode, "How much alcohol do you drink?")
     assert episode.ledger.withheld == {"alcohol"}
-    say(episode, "I can see this is hard for you. Everything you tell me stays confidential. How much alcohol do you drink?")
+    say(
+        episode,
+        "I can see this is hard for you. Everything you tell me stays confidential. How much alcohol do you drink?",
+    )
     assert "alcohol" in episode.ledger.disclosed
     assert episode.ledger.withheld == frozenset()
 

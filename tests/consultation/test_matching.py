@@ -64,4 +64,8 @@ def test_a_negated_name_is_matched_by_its_own_words():
 
 @given(st.text(max_size=200))
 def test_a_name_is_the_same_as_itself_or_has_no_words(name):
-    assert same_name(name, (name,)) == same_name(name.upper(), (name,)) or "ß" in name or name.upper().lower() != name.lower()
+    assert (
+        same_name(name, (name,)) == same_name(name.upper(), (name,))
+        or "ß" in name
+        or name.upper().lower() != name.lower()
+    )

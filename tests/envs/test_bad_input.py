@@ -18,7 +18,7 @@ def seat():
 
 @pytest.mark.parametrize("action", [None, 3, 2.5, b"hello", ["hello"], {"text": "hello"}])
 def test_an_action_that_is_no_string(seat, action):
-    with pytest.raises(errors.ActionError, match="expected .* str, got"):
+    with pytest.raises(errors.ActionError, match=r"expected .* str, got"):
         seat.step(action)
     assert seat.step("Hello.")[4]["turn"] == 1
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import medenv
-from medenv.envs.task import make_task
 from medenv.consultation.episode import Episode
 from medenv.consultation.playing import play_now
 from medenv.consultation.seats import DOCTOR, PATIENT
+from medenv.envs.task import make_task
 
 TASK = make_task("library")
 FRAGMENTS = st.sampled_from(

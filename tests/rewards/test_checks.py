@@ -29,7 +29,7 @@ CASES = {
     "plan_items": ((), 3, ["PLAN: a; b; c"], ["PLAN: a; b", "PLAN: a"]),
     "cited": ((), 2, ["When did it start? Any fever?\nORDER: joint aspiration", f"{CLOSING}\nDIAGNOSIS: gout"],
               [f"{CLOSING}\nDIAGNOSIS: gout"]),
-    "closed": ((), 1, [f"{CLOSING}\nDIAGNOSIS: gout\nPLAN: rest"], [f"DIAGNOSIS: gout\nPLAN: rest"]),
+    "closed": ((), 1, [f"{CLOSING}\nDIAGNOSIS: gout\nPLAN: rest"], ["DIAGNOSIS: gout\nPLAN: rest"]),
     "repeated": ((), 2, ["Any fever?"] * 3, ["Any fever?"] * 2),
     "unheard": ((), 2, ["Any fever? Any allergies? When did it start? Do you smoke? Do you drink? Who lives with you?"],
                 ["Any fever? Any allergies?"]),
@@ -70,5 +70,11 @@ def test_an_unknown_check(record):
 
 
 def test_findings_that_never_came_to_light_cannot_be_cited(record):
-    view = consult(record, ["Hello.", "You have no fever, and it started suddenly, with crystals in the joint aspiration.\nDIAGNOSIS: gout"])
+    view = consult(
+        record,
+        [
+            "Hello.",
+            "You have no fever, and it started suddenly, with crystals in the joint aspiration.\nDIAGNOSIS: gout",
+        ],
+    )
     assert not holds(Check("cited"), view)

@@ -13,7 +13,9 @@ def test_every_library_case_gets_a_rubric_over_all_dimensions():
     for record in load_records("library"):
         rubric = record_rubric(record)
         assert {criterion.axis for criterion in rubric.criteria} == set(AXES)
-        assert all(criterion.check is not None and criterion.check.kind in check_kinds() for criterion in rubric.criteria)
+        assert all(
+            criterion.check is not None and criterion.check.kind in check_kinds() for criterion in rubric.criteria
+        )
         assert all(-10 <= criterion.points <= 10 for criterion in rubric.criteria)
         assert any(criterion.veto for criterion in rubric.criteria)
         assert record_rubric(record) == rubric
@@ -47,6 +49,4 @@ def test_a_rubric_that_breaks_its_schema(change):
 def test_the_truth_is_in_the_rubric_and_in_no_general_criterion(record):
     case = [c for c in record_rubric(record).criteria if c.level == "case"]
     assert Check("leading_diagnosis", record.truth.diagnosis.names) in [criterion.check for criterion in case]
-    assert [criterion.text for criterion in case if criterion.veto] == [
-        "Plans naproxen, although: rash with naproxen"
-    ]
+    assert [criterion.text for criterion in case if criterion.veto] == ["Plans naproxen, although: rash with naproxen"]

@@ -15,7 +15,8 @@ def rubric_of(weights, vetoes=()):
     return Rubric(
         "r",
         tuple(
-            Criterion(f"c{i}", "text", weight, AXES[i % len(AXES)], veto=i in vetoes) for i, weight in enumerate(weights)
+            Criterion(f"c{i}", "text", weight, AXES[i % len(AXES)], veto=i in vetoes)
+            for i, weight in enumerate(weights)
         ),
     )
 

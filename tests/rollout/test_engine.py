@@ -162,19 +162,20 @@ def test_failures_are_typed_have_no_reward_and_stay_out_of_sight(chatty, part, h
 
 
 def test_a_patient_that_gives_the_diagnosis_away_makes_the_episode_invalid():
+    record = make_task().records[0]
+    name = record.truth.diagnosis.name
+
     class Blunt:
         def act(self, view):
-            return PatientReply("They told me it is " + NAME)
+            return PatientReply("They told me it is " + name)
 
     class Asking:
         def act(self, view):
             return "What do you think it is?"
 
-    record = make_task().records[0]
-    NAME = record.truth.diagnosis.name
     (trajectory,) = rollout(Asking(), records=[record], patient=Blunt())
     assert trajectory.failure["kind"] == "leak"
-    assert NAME not in trajectory.to_json()
+    assert name not in trajectory.to_json()
 
 
 @given(chances=st.tuples(*[st.floats(0, 0.6)] * 3), concurrency=st.integers(1, 9), seed=st.integers(0, 99))
@@ -215,9 +216,10 @@ def test_leaving_collect_early_stops_what_is_running(chatty):
         task = make_task()
         async with aclosing(collect(task, doctor, make_plan(task), concurrency=8)) as trajectories:
             async for trajectory in trajectories:
-                return trajectory
+                return trajectory.valid
+        return False
 
-    assert asyncio.run(first()).valid
+    assert asyncio.run(first())
     assert doctor.running == 0
 
 
@@ -250,3 +252,18 @@ def test_wrong_arguments_are_one_line(error, wrong):
     with pytest.raises(error) as caught:
         rollout(**{"doctor": "random", **wrong})
     assert "\n" not in str(caught.value)
+
+
+def test_a_policy_folder_is_a_doctor_known_by_what_is_in_it(chatty, tmp_path, monkeypatch):
+    from medenv.rollout import engine
+
+    folder = tmp_path / "policy"
+    folder.mkdir()
+    (folder / "weights").write_bytes(b"1")
+    monkeypatch.setattr(engine, "load", lambda entry_point: lambda path: chatty())
+    expected = lines(rollout(chatty(), episodes=3))
+    assert lines(rollout(str(folder), episodes=3, out=tmp_path / "x.jsonl")) == expected
+    assert lines(rollout(str(folder), episodes=3, out=tmp_path / "x.jsonl")) == expected
+    (folder / "weights").write_bytes(b"2")
+    with pytest.raises(RunError, match="with doctor "):
+        rollout(str(folder), episodes=3, out=tmp_path / "x.jsonl")

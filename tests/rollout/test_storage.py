@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from medenv.errors import RunError
 from medenv.personas import Persona
-from medenv.rollout import Trajectory, TrajectoryFile, read_run, rollout
-from medenv.rollout import storage
+from medenv.rollout import Trajectory, TrajectoryFile, read_run, rollout, storage
 
 TEXT = st.text(st.characters(codec=None), max_size=60)
 
@@ -54,7 +53,7 @@ def test_the_file_is_header_and_episodes_in_order(whole):
     assert json.loads(header)["format"] == "medenv.rollout/1"
     assert json.loads(header)["settings"]["seed"] == 4
     assert [Trajectory.from_dict(json.loads(line)) for line in lines] == trajectories
-    assert [line for line in lines] == [json.dumps(json.loads(line), sort_keys=True) for line in lines]
+    assert lines == [json.dumps(json.loads(line), sort_keys=True) for line in lines]
 
 
 @pytest.mark.parametrize("concurrency", [1, 3, 64])

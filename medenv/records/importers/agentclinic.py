@@ -32,7 +32,6 @@ NOTES = (
     "cases are examination vignettes, no real patients",
 )
 MOST_MUST_ASK, FEWEST_MUST_ASK = 9, 5
-MOST_KEY_EXAMS = 4
 CAREGIVER_BELOW_YEARS = 12
 
 Json = Mapping[str, Any]
@@ -136,7 +135,9 @@ def _object(data: Json, key: str, where: str) -> Json:
 
 def _text(data: Json, key: str, where: str) -> str:
     if not isinstance(value := data.get(key), str) or not value.strip():
-        raise RecordError(f"field {where}.{key}: expected a text, got {'an empty one' if value == '' else type(value).__name__}")
+        raise RecordError(
+            f"field {where}.{key}: expected a text, got {'an empty one' if value == '' else type(value).__name__}"
+        )
     return value
 
 
@@ -155,27 +156,41 @@ class _Firewall:
         for identifier in reversed(find_identifiers(text)):
             self.tally.identifiers[identifier.kind] += 1
             text = f"{text[: identifier.start]}[removed]{text[identifier.end :]}"
+        if (cut := _CONCLUSION.sub(self._cut, text)) != text:
+            self.tally.leaks[f"{what}: conclusion cut off"] += 1
+            text = cut
         if not self.names(text):
             return text
         kept = []
         for part in re.split(r"(?<=[.;])\s+", text):
             if self.names(part):
-                shorter = _CONCLUSION.sub("", part)
-                if shorter != part and not self.names(shorter) and len(shorter) > 15:
-                    self.tally.leaks[f"{what}: conclusion cut off"] += 1
-                    part = shorter.rstrip(" ,;") + ("." if part.endswith(".") else "")
-                else:
-                    self.tally.leaks[f"{what}: name withheld"] += 1
-                    part = redact(part, self.diagnosis)
+                self.tally.leaks[f"{what}: name withheld"] += 1
+                part = redact(part, self.diagnosis)
             kept.append(part)
         text = " ".join(kept)
         return redact(text, self.diagnosis) if self.names(text) else text
 
+    def _cut(self, match: re.Match[str]) -> str:
+        """Nothing, where a conclusion names the diagnosis or the word that makes it out; else what stood there."""
+        telling = {
+            word
+            for name in self.diagnosis.names
+            for word in re.findall(r"[a-z]{8,}", name.casefold())
+            if not _GENERIC.fullmatch(word)
+        }
+        names = self.names(match.group()) or any(word in match.group().casefold() for word in telling)
+        return "" if names and match.start() > 5 else match.group()
 
+
+_GENERIC = re.compile(
+    r"syndrome|disorder|infection|deficiency|congenital|primary|secondary|chronic|neonatal|posterior|personality|"
+    r"production|inflammatory|impaired|pulmonary|abdominal|anterior|bacterial|acquired|community|peripheral|reaction|"
+    r"response|newborn|pregnancy|awareness|intestinal|essential|behaviou?r"
+)
 _CONCLUSION = re.compile(
-    r"[,;]?\s*(?:which |that |and )?(?:(?:is|are|was|were|findings) )?(?:highly |most |strongly )?"
+    r"[,;]?\s*\b(?:which |that |and )?(?:(?:is|are|was|were|findings|alignment) )?(?:highly |most |strongly )?"
     r"(?:compatible|consistent|suggestive|suggesting|suggests|indicative|indicating|indicates|diagnostic|characteristic|typical|in keeping|"
-    r"confirming|confirms|supporting|consonant|pathognomonic|concerning)\b(?: with| of| for)?[^.;]*"
+    r"confirming|confirms|supporting|consonant|pathognomonic|concerning|associated)\b(?: with| of| for)?[^.;]*"
 )  # fmt: skip
 
 
@@ -273,13 +288,18 @@ def _facts(actor: Json, voice: Voice, firewall: _Firewall, tally: Tally) -> list
             if _any_of("nothing").fullmatch(part.strip(" .")):
                 tally.facts_dropped["says nothing"] += 1
                 continue
+            if _any_of("sign_sentences").search(part):
+                tally.facts_dropped["an examination finding, not something to tell"] += 1
+                continue
             for atom in atoms(part, listing=source in ("Past_Medical_History", "Family_History")):
                 if (draft := _draft(atom, source, voice, firewall, tally)) is not None:
                     drafts.append(draft)
     drafts = _merged(drafts, tally)
     drafts += _derived(drafts, voice, firewall)
     if not drafts:
-        raise RecordError("field $.OSCE_Examination.Patient_Actor: expected a history, got nothing a patient could tell")
+        raise RecordError(
+            "field $.OSCE_Examination.Patient_Actor: expected a history, got nothing a patient could tell"
+        )
     return _finished(drafts, firewall)
 
 
@@ -336,19 +356,25 @@ def _spoken(atom: Atom, text: str, source: str, voice: Voice) -> tuple[str, Pola
             continue
         if atom.polarity == "present" and polarity == "absent" and not _SELF_DENYING.match(bare):
             continue
-        if m := pattern.fullmatch(re.sub(r"^the patient ", "", bare)) or pattern.fullmatch(bare):
+        if m := pattern.fullmatch(re.sub(r"^(?:the patient|he|she|they) ", "", bare, flags=re.I)) or pattern.fullmatch(
+            bare
+        ):
             values = {k: voice.say(_lower(v or "")) for k, v in m.groupdict().items()}
             lay = sentence(re.sub(r"\s+([.,;])", r"\1", template.format_map({**voice.forms, **values})))
             return phrase_topic or topic, cast(Polarity, polarity), lay
     said = voice.say(_lower(text))
     forms = voice.forms
     if atom.form == "clause":
-        opening = "No, " if atom.polarity == "absent" else ""
+        opening = "No, " if atom.polarity == "absent" and not said.startswith("no ") else ""
         return topic, atom.polarity, sentence(opening + (said if opening else sentence(said)))
     if atom.polarity == "absent":
         said = re.sub(r"^(?:an?|the) ", "", said)
         if text.startswith("not "):
-            return topic, "absent", sentence(f"No, {forms['I']}'m {said}" if voice.speaker == "self" else f"No, {forms['I']}'s {said}")
+            return (
+                topic,
+                "absent",
+                sentence(f"No, {forms['I']}'m {said}" if voice.speaker == "self" else f"No, {forms['I']}'s {said}"),
+            )
         if atom.ever:
             never = "I've" if voice.speaker == "self" else forms["Ive"]
             return topic, "absent", sentence(f"No, {never} never had {said}")
@@ -357,24 +383,48 @@ def _spoken(atom: Atom, text: str, source: str, voice: Voice) -> tuple[str, Pola
         return "medications", "present", sentence(f"{forms['I']} take{forms['s']} {said}")
     if source in ("Current_Medications", "Medications"):
         return "medications", "present", sentence(f"{forms['I']} take{forms['s']} {said}")
-    if m := re.match(r"((?:the |left |right |both )?(?:pain|symptoms?|lesions?|rash|cough|eyes?|legs?|itching|discoloration|vomiting|fever|episodes?|brother|mother|father)) (worsens?|improves?|has|have|is|are|started|spread|starts|was|were|resolved|died)\b", text, re.I):
-        subject = said if re.match(r"(?:my|his|her|their|the|i|it|he|she|we)\b", said, re.I) else f"the {said}"
+    if m := re.match(
+        r"((?:the |left |right |both )?(?:pain|symptoms?|lesions?|rash|cough|eyes?|legs?|itching|discoloration|vomiting|fever|episodes?|brother|mother|father)) (worsens?|improves?|has|have|is|are|started|spread|starts|was|were|resolved|died)\b",
+        text,
+        re.I,
+    ):
+        subject = (
+            said
+            if re.match(r"(?:my|his|her|their|the|both|i|it|he|she|we)\b", said, re.I)
+            else voice.say(f"the {_lower(text)}")
+        )
         return topic, "present", sentence(subject)
-    if topic == "history.medical" and atom.ever:
-        return topic, "present", sentence(f"{forms['I']} {forms['have']} {_with_article(said)}")
-    if re.search(_rules()["operations"], text, re.I) and topic in ("history.surgical", "history.obstetric", "history.medical"):
+    if atom.ever and re.search(r"\bago\b|\bprior$|^(?:an )?episode", text, re.I):
         return topic, "present", sentence(f"{forms['I']} had {_with_article(said)}")
+    if atom.ever and re.search(r"\bfor \d+ years?$", text):
+        return topic, "present", sentence(f"{forms['Ive']} had {re.sub('^known ', '', said)}")
+    if topic == "history.medical" and atom.ever:
+        said = re.sub("^known ", "", said)
+        return topic, "present", sentence(f"{forms['I']} {forms['have']} {_with_article(said)}")
+    if re.search(_rules()["operations"], text, re.I) and topic in (
+        "history.surgical",
+        "history.obstetric",
+        "history.medical",
+    ):
+        return topic, "present", sentence(f"{forms['I']} had {_with_article(said)}")
+    if said.startswith("feeling "):
+        return topic, "present", sentence(f"{forms['Ive']} been {said}")
     if said.lower().startswith(("difficulty ", "trouble ")):
         return topic, "present", sentence(f"{forms['Ive']} had {said}")
     return topic, "present", sentence(f"{forms['Ive']} had {_with_article(said)}")
 
 
-_SELF_DENYING = re.compile(r"(?:non-?smoker|nonsmoker|does not|a non|absence|lack)", re.I)
+_SELF_DENYING = re.compile(
+    r"(?:the patient |he |she )?(?:(?:the )?past medical history is|non-?smoker|nonsmoker|does not|a non|absence|lack|unremarkable|takes no|no |is on no)",
+    re.I,
+)
 
 
 @cache
 def _phrases() -> tuple[tuple[re.Pattern[str], str, str | None, str], ...]:
-    return tuple((re.compile(p, re.I), polarity, topic, template) for p, polarity, topic, template in _rules()["phrases"])
+    return tuple(
+        (re.compile(p, re.I), polarity, topic, template) for p, polarity, topic, template in _rules()["phrases"]
+    )
 
 
 def _lower(text: str) -> str:
@@ -387,7 +437,10 @@ def _with_article(text: str) -> str:
     """The phrase with "a" or "an" where its noun is one thing and nothing stands before it yet."""
     if re.match(r"(?:an?|the|my|his|her|their|some|\d|no|one|two|three|several|multiple|many|both)\b", text, re.I):
         return text
-    head = re.split(r" (?:in|on|of|at|with|over|for|during|after|from|to|by|when|while|since|that|which|before|relieved|radiating|following|and|producing|worse)\b|,|\(", text)[0].strip()
+    head = re.split(
+        r" (?:in|on|of|at|with|over|for|during|after|from|to|by|when|while|since|that|which|before|relieved|radiating|following|and|producing|worse|not|sparing|such)\b|,|\(",
+        text,
+    )[0].strip()
     if head.split(" ")[-1].lower() not in _rules()["countable"]:
         return text
     return f"{'an' if text[0].lower() in 'aeio' else 'a'} {text}"
@@ -398,7 +451,7 @@ def _topic(text: str, source: str, atom: Atom) -> str:
     told = source in ("History", "Primary_Symptom", "Secondary_Symptoms") and atom.polarity == "present"
     for pattern, topic in (*(_topics("hpi")[:3] if told else ()), *_topics("any")):
         if pattern.search(text):
-            return topic
+            return "history.medical" if topic == "medications" and atom.ever else topic
     if source == "Past_Medical_History" or (atom.ever and finding is None):
         return "history.medical"
     if told:
@@ -458,12 +511,15 @@ def _merged(drafts: list[_Draft], tally: Tally) -> list[_Draft]:
                 continue
             small, large = sorted((draft, other), key=lambda d: len(d.words))
             same = (small.words == large.words and bool(large.words)) or draft.lay == other.lay
-            inside = bool(small.words) and small.words < large.words and (len(small.words) > 1 or len(large.words) <= 5) and small.atom.form == "phrase"
+            inside = (
+                bool(small.words)
+                and small.words < large.words
+                and (len(small.words) > 1 or len(large.words) <= 5)
+                and small.atom.form == "phrase"
+            )
             if same or (inside and draft.atom.polarity == "present"):
                 fuller = large if inside and not same else other
-                kept[place] = dataclasses.replace(
-                    fuller, source=other.source if other.from_symptoms else fuller.source
-                )
+                kept[place] = dataclasses.replace(fuller, source=other.source if other.from_symptoms else fuller.source)
                 tally.counts["facts_merged"] += 1
                 break
         else:
@@ -472,7 +528,7 @@ def _merged(drafts: list[_Draft], tally: Tally) -> list[_Draft]:
 
 
 _MEDICATION = re.compile(
-    r"\b(?:managed|treated|controlled|medicated|currently on|is on|includes|been on)(?: currently)?(?: with| a stable regimen of| a low dose of)? "
+    r"\b(?:(?:managed|treated|controlled|medicated) with|(?:currently |is |been )on)(?: a stable regimen of| a low dose of)? "
     r"(?P<x>(?!medication|IV|antibiotics|surgery|a\b|the\b|her|his)[a-z]{5,}(?:, [a-z]{5,})*(?:,? and [a-z]{5,}\b)?)"
 )
 
@@ -483,7 +539,11 @@ def _derived(drafts: list[_Draft], voice: Voice, firewall: _Firewall) -> list[_D
         return []
     found = []
     for draft in drafts:
-        if draft.topic.startswith("history") and draft.atom.polarity == "present" and (m := _MEDICATION.search(draft.statement)):
+        if (
+            draft.topic.startswith("history")
+            and draft.atom.polarity == "present"
+            and (m := _MEDICATION.search(draft.statement))
+        ):
             text = f"takes {m['x']}"
             lay = voice.fill("{I} take{s} " + m["x"].replace("{", "").replace("}", ""))
             if not firewall.names(lay) and " ago" not in draft.statement:
@@ -561,7 +621,9 @@ def _chief_complaint(actor: Json, voice: Voice, firewall: _Firewall) -> str:
 def _greeting(voice: Voice) -> str:
     if voice.speaker == "self":
         return ""
-    return f"It's about {voice.noun}. " if voice.parent else f"I've brought {voice.forms['me']} in because I'm worried. "
+    return (
+        f"It's about {voice.noun}. " if voice.parent else f"I've brought {voice.forms['me']} in because I'm worried. "
+    )
 
 
 def _joined(parts: list[str]) -> str:
@@ -612,7 +674,9 @@ def _diagnosis(text: str) -> Diagnosis:
         for american, british in _SPELLINGS:
             for a, b in ((american, british), (british, american)):
                 if re.search(rf"(?i){a}", known) and not (a in b and re.search(rf"(?i){b}", known)):
-                    names.append(re.sub(rf"(?i){a}", lambda m, b=b: b.capitalize() if m.group()[0].isupper() else b, known))  # type: ignore[misc]
+                    names.append(
+                        re.sub(rf"(?i){a}", lambda m, b=b: b.capitalize() if m.group()[0].isupper() else b, known)
+                    )  # type: ignore[misc]
     unique = {n.casefold(): n for n in reversed(names) if len(n) > 1}
     unique.pop(name.casefold(), None)
     return Diagnosis(name, tuple(reversed(unique.values())))
@@ -631,6 +695,7 @@ def _exams(case: Json, firewall: _Firewall, tally: Tally) -> list[dict[str, Any]
             for name, results in _orders(_readable(key), content, section, tally):
                 found.setdefault(_canonical(name, found), []).extend(results)
     exams = [_exam(name, results, firewall) for name, results in found.items()]
+    exams = [e for e in exams if e["result"] or not _any_of("exams", "containers").fullmatch(e["name"])]
     names = {e["name"].casefold() for e in exams}
     if "vital signs" not in names:
         exams.insert(0, _exam("Vital signs", [], firewall))
@@ -662,7 +727,9 @@ def _orders(name: str, content: Any, section: str, tally: Tally) -> Iterator[tup
             own += _results(inner, value)
         elif containers.fullmatch(inner) and isinstance(value, Mapping):
             yield from _orders(inner, value, section, tally)
-        elif section == "Test_Results" and re.fullmatch(r"findings?|results?|level|other(?:s| findings)?|suggestion|optional|appearance", inner, re.I):
+        elif section == "Test_Results" and re.fullmatch(
+            r"findings?|results?|level|other(?:s| findings)?|suggestion|optional|appearance", inner, re.I
+        ):
             own += _results("" if re.match("finding|result|level|other", inner, re.I) else inner, value)
         else:
             if section == "Test_Results" and not other_names(inner) and not _kind_is_known(inner):
@@ -691,7 +758,11 @@ def _results(label: str, content: Any) -> Iterator[tuple[str, str]]:
     if isinstance(content, Mapping):
         for key, value in content.items():
             inner = _readable(key)
-            plain = re.fullmatch(r"(?:preliminary )?findings?|results?|level|finding|other findings|histopathology(?: findings)?|comments|analysis|interpretation", inner, re.I)
+            plain = re.fullmatch(
+                r"(?:preliminary )?findings?|results?|level|finding|other findings|histopathology(?: findings)?|comments|analysis|interpretation",
+                inner,
+                re.I,
+            )
             yield from _results(label if plain else f"{label}, {_lower(inner)}" if label else inner, value)
     elif isinstance(content, list):
         yield label, "; ".join(str(item) for item in content if not isinstance(item, (Mapping, list)))
@@ -701,8 +772,14 @@ def _results(label: str, content: Any) -> Iterator[tuple[str, str]]:
         yield label, str(content).strip()
 
 
-_ACRONYM = re.compile(r"^(?:[A-Z]{2,}.*|\w*\d\w*|C-peptide|HCO3-?|aPTT|pH|PaCO2|PaO2|Hb)$")
-_EPONYMS = {"dix-hallpike": "Dix-Hallpike", "finkelstein's": "Finkelstein's", "x-ray": "X-ray", "x-rays": "X-rays", "doppler": "Doppler"}
+_ACRONYM = re.compile(r"^(?:.+[A-Z].*|\w*\d\w*|C-peptide|pH|Hb)$")
+_EPONYMS = {
+    "dix-hallpike": "Dix-Hallpike",
+    "finkelstein's": "Finkelstein's",
+    "x-ray": "X-ray",
+    "x-rays": "X-rays",
+    "doppler": "Doppler",
+}
 
 
 def _readable(key: str) -> str:
@@ -768,17 +845,22 @@ def _cost(name: str) -> tuple[ExamKind, float, float, bool]:
 
 
 def _choose_key(exams: list[dict[str, Any]]) -> None:
-    """Vital signs, and the exams whose results tell most: what named the diagnosis first, then the most abnormal."""
-    abnormal = _any_of("exams", "abnormal_words")
+    """Vital signs, the examination at the bedside that shows most, and the two tests that tell most.
+
+    A test whose result named the diagnosis tells most; then one that is invasive or an image; then the most abnormal.
+    """
 
     def weight(exam: Json) -> float:
-        if exam["status"] != "recorded":
+        parts = [p for p in re.split(r"[;.] ", exam["result"]) if not _any_of("exams", "unremarkable").search(p)]
+        if exam["kind"] == "lab":  # a bare number does not say by itself whether it is abnormal
+            parts = [p for p in parts if _any_of("exams", "abnormal").search(p)]
+        if exam["status"] != "recorded" or not parts:
             return 0.0
-        findings = len(abnormal.findall(exam["result"])) - exam["result"].lower().count("normal")
-        return 10.0 * exam["leaked"] + min(findings, 4) + (2.0 if exam["kind"] in ("procedure", "imaging") else 0.0)
+        return 10.0 * exam["leaked"] + 2.0 * (exam["kind"] in ("procedure", "imaging")) + min(len(parts), 4)
 
     for exam in exams:
         exam["key"] = exam["name"].casefold() == "vital signs"
-    others = sorted((e for e in exams if not e["key"] and weight(e) > 0), key=lambda e: -weight(e))
-    for exam in others[: MOST_KEY_EXAMS - 1 if len(others) > MOST_KEY_EXAMS else 2]:
+    telling = sorted((e for e in exams if not e["key"] and weight(e) > 0), key=lambda e: -weight(e))
+    bedside = [e for e in telling if e["kind"] == "bedside" and e["cost"] == 0]
+    for exam in [*bedside[:1], *[e for e in telling if not any(e is b for b in bedside)][:2]]:
         exam["key"] = True

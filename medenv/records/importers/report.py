@@ -11,6 +11,7 @@ from typing import Any
 
 __all__ = ["ImportReport", "Tally"]
 
+
 def _nothing() -> Mapping[str, int]:
     return MappingProxyType({})
 

@@ -11,11 +11,20 @@ __all__ = ["Voice", "base_form", "sentence"]
 
 _IRREGULAR = {"has": "have", "is": "am", "does": "do", "goes": "go", "was": "was", "says": "say"}
 _NOT_VERBS = frozenset("always sometimes perhaps this his its yes less unless besides as us was afterwards".split())
-_ADVERBS = r"(?:also|now|never|still|often|recently|currently|previously|occasionally|sometimes|usually|then|first|only)"
+_ADVERBS = (
+    r"(?:also|now|never|still|often|recently|currently|previously|occasionally|sometimes|usually|then|first|only)"
+)
+_RELATIVES = "husband|wife|mother|father|brother|sister|daughter|son|boyfriend|girlfriend|family|parents"
 _CONTRACTIONS = (
-    (r"\bI have (?=(?:\w+ly |also |never |not |had |been |always )*(?:\w+ed|had|been|become|lost|felt|taken|noticed)\b)", "I've "),
+    (
+        r"\bI have (?=(?:\w+ly |also |never |not |had |been |always )*(?:\w+ed|had|been|become|lost|felt|taken|noticed)\b)",
+        "I've ",
+    ),
     (r"\bI am\b", "I'm"),
-    (r"\b(he|she) has (?=(?:\w+ly |also |never |always )*(?:had|been|become|lost|felt|taken|noticed|developed)\b)", r"\1's "),
+    (
+        r"\b(he|she) has (?=(?:\w+ly |also |never |always )*(?:had|been|become|lost|felt|taken|noticed|developed)\b)",
+        r"\1's ",
+    ),
     (r"\b(he|she) is (?=\w+ing\b|not\b|a\b|an\b)", r"\1's "),
     (r"\bthey have (?=(?:had|been)\b)", "they've "),
     (r"\bthey are\b", "they're"),
@@ -43,7 +52,7 @@ def base_form(verb: str) -> str:
 
 def sentence(text: str) -> str:
     """The text with a capital at its start and a full stop at its end."""
-    text = re.sub(r"\b([Aa])n? (\w\w?\w?)", _article, re.sub(r"\s+", " ", text).strip(" ,;:"))
+    text = re.sub(r"\b([Aa])n? (\w{1,4})", _article, re.sub(r"\s+", " ", text).strip(" ,;:"))
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
@@ -104,10 +113,16 @@ class Voice:
 
     def _pronouns(self, text: str) -> str:
         i, me, my, myself = (self.forms[key] for key in ("I", "me", "my", "myself"))
+        if self.speaker == "self":
+            text = re.sub(rf"\b[Tt]he ({_RELATIVES})\b", r"my \1", text)
+            text = re.sub(r"\bwith (parents|wife|husband)\b", r"with my \1", text)
+        else:
+            text = re.sub(r"\b(?:[Hh]er|[Hh]is|[Tt]heir) (?:child|son|daughter|baby)\b", "the patient", text)
+            text = re.sub(r"\b[Tt]he (father|brother|sister|uncle|wife|husband)\b", rf"{my} \1", text)
         young = self.speaker == "caregiver" and self.parent
         patient = "(?:patient|infant|newborn|neonate|baby|child|toddler|boy|girl)" if young else "patient"
         text = re.sub(rf"\b[Tt]he {patient}['\u2019]s\b|(?<!\w)[Pp]atient['\u2019]s\b", my, text)
-        text = re.sub(rf"(?i)\b(?:of|to|for|at|with|by|from|causing|making|awaken|awakens|found|brought) (?:the )?{patient}\b",
+        text = re.sub(rf"(?i)\b(?:of|to|for|at|with|by|from|causing|making|awaken|awakens|found|brought|perceives|considers) (?:the )?{patient}\b",
                       lambda m: m.group().split()[0] + " " + me, text)  # fmt: skip
         text = re.sub(rf"\b[Tt]he {patient}\b|(?<![-\w])[Pp]atient\b(?! (?:with|is a))", i, text)
         own = {"female": ("she", "her", "herself"), "male": ("he", "him", "himself")}.get(self.sex)
@@ -150,17 +165,22 @@ class Voice:
 
 def _article(match: re.Match[str]) -> str:
     article, word = match.groups()
-    vowel = re.match(r"(?!one|eu)[aeio]|u[nlpm](?!i)|8|11|18", word, re.I)
+    vowel = re.match(r"(?!one|eu)[aeio]|u[nlpm](?!i)|unin|unim|8|11|18", word, re.I)
     return f"{article}n {word}" if vowel else f"{article} {word}"
 
 
 def _parent_speaks(text: str) -> str:
+    text = re.sub(r"\b(?:his|her) side of the family\b", "my side of the family", text)
+    text = re.sub(r"\btowards (?:(?:his|her|their|the) )?mother\b", "towards me", text)
     text = re.sub(r"\b(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he) mother['\u2019]s\b", "my", text)
     text = re.sub(r"\b(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he) parents['\u2019]", "our", text)
+    text = re.sub(r"\bwith (?:(?:his|her|their|the) )?mother,? (?:and )?(?:\w+ )?father\b", "with us", text)
     text = re.sub(r"\b(with|by) (?:(?:his|her|their|the|both) )?(?:mother|parents)\b", r"\1 us", text)
-    text = re.sub(
-        r"\b(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he) mother (\w+)", lambda m: f"I {base_form(m.group(1))}", text
-    )
+    text = re.sub(r"\b(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he) mother (\w+)", lambda m: f"I {base_form(m.group(1))}", text)
+    if text.startswith("I "):
+        text = re.sub(
+            r" and (perceives|believes|notes|thinks|wants|feels)\b", lambda m: f" and {base_form(m[1])}", text
+        )
     text = re.sub(r"\b(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he) parents\b", "we", text)
     text = re.sub(r"\b[Tt]he (father|brother|sister|uncle|family)\b", r"the \1", text)
     return text
