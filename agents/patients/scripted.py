@@ -119,7 +119,7 @@ class _Speech:
         if isinstance(sentences, Mapping):
             sentences = sentences[self.view.speaker]
         sentence = self.random.choice(sentences)
-        if situation not in self.said or situation in ("hedge", "reminder", "opening"):
-            if sentence not in self.parts:
-                self.parts.append(sentence)
+        again = situation not in self.said or situation in ("hedge", "reminder", "opening")
+        if again and sentence not in self.parts:
+            self.parts.append(sentence)
         self.said.add(situation)

@@ -36,10 +36,10 @@ def disclose(
 ) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
     """The facts that the patient tells in this turn, and those asked for that it keeps back.
 
-    A volunteered or asked fact is told when a question asks for it. A trusted fact is told when a question other than an
-    open one asks for it and there is rapport: signs of empathy or confidentiality in one turn (a persona whose trust is
-    open) or in two (reserved), this turn included. A fact that identifies a person is never told. An open question brings
-    out one volunteered fact (terse), two (plain), or all and one more detail of the complaint (talkative).
+    A volunteered or asked fact is told when a question asks for it. A trusted fact is told when a question other than
+    an open one asks for it and there is rapport: signs of empathy or confidentiality in one turn (a persona whose trust
+    is open) or in two (reserved), this turn included. A fact that identifies a person is never told. An open question
+    brings out one volunteered fact (terse), two (plain), or all and one more detail of the complaint (talkative).
 
     Args:
         understanding: What the patient heard.

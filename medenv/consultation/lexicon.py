@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -21,6 +21,9 @@ __all__ = ["BEGIN", "END", "Concept", "Label", "Lexicon", "lexicon"]
 
 BEGIN, END = "^", "$"
 """Stand before the first and after the last word of what is searched, so that a phrase can ask for them."""
+
+LONG = 8
+"""A slip of the pen in a shorter word must not make an innocent question look like fishing."""
 
 LabelKind: TypeAlias = Literal[
     "concept", "topic", "open", "fishing", "command", "request", "statement", "aside", "follow_up", "sign"
@@ -58,12 +61,35 @@ class Lexicon:
         self.concepts = _concepts(data["concepts"])
         self.value_topics = frozenset(id for id, topic in data["topics"].items() if topic.get("value"))
         self.guarded_topics = frozenset(id for id, topic in data["topics"].items() if topic.get("guarded"))
+        self.otherwise = {id: tuple(topic["otherwise"]) for id, topic in data["topics"].items() if "otherwise" in topic}
         self.openers = frozenset(self._flat(words["openers"]))
         self.ordinary = frozenset(self._flat(words["ordinary"]))
         patterns = list(self._patterns(data))
         self.phrases: Phrases[Label] = Phrases(patterns)
-        vocabulary = {word for elements, _ in patterns for element in elements if element for word in element}
+        vocabulary = {
+            word
+            for elements, (kind, _) in patterns
+            for element in elements
+            for word in element or ()
+            if kind not in ("fishing", "command") or len(word) >= LONG
+        }
         self.spelling = Spelling(vocabulary | self.ordinary | self.openers, self._flat(words["correct"]))
+
+    def concept(self, ids: Sequence[str]) -> Concept:
+        """The concept with this id; for several, one that stands for all of them."""
+        if len(ids) == 1:
+            return self.concepts[ids[0]]
+        merged = [self.concepts[id] for id in ids]
+        return Concept(
+            merged[0].id,
+            frozenset().union(*(concept.topics for concept in merged)),
+            frozenset().union(*(concept.covers for concept in merged)),
+            merged[0].kind,
+        )
+
+    def names_something(self, word: str) -> bool:
+        """Whether a word names something in particular."""
+        return word not in self.ordinary and word not in self.openers
 
     def pattern(self, text: str) -> list[frozenset[str] | None]:
         """A pattern as the lexicon writes it.

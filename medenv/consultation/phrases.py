@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 __all__ = ["Match", "Phrases"]
 
@@ -16,8 +16,7 @@ MAX_GAP = 4
 L = TypeVar("L", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
-class Match(Generic[L]):
+class Match(NamedTuple, Generic[L]):
     """A pattern found: what it stands for and the positions of its words."""
 
     label: L
@@ -27,8 +26,9 @@ class Match(Generic[L]):
 class Phrases(Generic[L]):
     """A compiled set of patterns.
 
-    A pattern is a list of elements; each is the set of words that may stand there, or `None` for up to `MAX_GAP` words of
-    any kind. Patterns without a gap are walked as a trie; one with a gap is tried only where its rarest element stands.
+    A pattern is a list of elements; each is the set of words that may stand there, or `None` for up to `MAX_GAP` words
+    of any kind. Patterns without a gap are walked as a trie; one with a gap is tried only where its rarest element
+    stands.
     """
 
     def __init__(self, patterns: Iterable[tuple[Sequence[frozenset[str] | None], L]]) -> None:
@@ -57,8 +57,8 @@ class Phrases(Generic[L]):
 
     def find(self, words: Sequence[str]) -> list[Match[L]]:
         """Every pattern that stands in the words, at every place; overlapping ones too."""
-        found = []
-        tried: set[int] = set()
+        found: list[Match[L]] = []
+        present = frozenset(words)
         for start, word in enumerate(words):
             node = self._trie.get(word)
             end = start
@@ -66,12 +66,16 @@ class Phrases(Generic[L]):
                 end += 1
                 if node.labels:
                     at = tuple(range(start, end))
-                    found.extend(Match(label, at) for label in node.labels)
+                    found += [Match(label, at) for label in node.labels]
                 node = node.next.get(words[end]) if end < len(words) else None
+        tried: set[int] = set()
+        for word in dict.fromkeys(words):
             for entry in self._gapped.get(word, ()):
-                if id(entry) not in tried:
-                    tried.add(id(entry))
-                    found.extend(Match(entry[1], at) for at in _places(entry[0], words))
+                elements, label = entry
+                if id(entry) in tried or any(e is not None and e.isdisjoint(present) for e in elements):
+                    continue
+                tried.add(id(entry))
+                found += [Match(label, at) for at in _places(elements, words)]
         return found
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from rapidfuzz.distance import OSA
 
-__all__ = ["Span", "Spelling", "Words", "stem"]
+__all__ = ["Span", "Spelling", "Words", "stem", "wordset"]
 
 MAX_WORD = 40
 """Longer words are no words of any language that the lexicon knows; they are compared as they stand."""
@@ -19,13 +19,27 @@ _VOWEL = re.compile("[aeiouy]")
 _VOWELS = "aeiou"
 _KEEPS_S = ("ss", "us", "is")
 _TAKES_IS = frozenset(
-    ("what", "where", "when", "who", "how", "it", "that", "there", "here", "he", "she", "this", "everything", "anything")
+    (
+        "what",
+        "where",
+        "when",
+        "who",
+        "how",
+        "it",
+        "that",
+        "there",
+        "here",
+        "he",
+        "she",
+        "this",
+        "everything",
+        "anything",
+    )
 )
 _CLITICS = {"ve": "have", "re": "be", "ll": "would", "d": "would", "m": "be"}
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """One word and where it stands in the text; `mark` is the punctuation before it, if any."""
 
     word: str
@@ -61,6 +75,11 @@ def stem(word: str) -> str:
     return word.replace("ise", "ize")
 
 
+def wordset(text: str) -> frozenset[str]:
+    """The words of a plain text in the form in which they are compared."""
+    return frozenset(stem(word) for word in text.split())
+
+
 def _closed(word: str) -> str:
     """What "-ing" or "-ed" left of a word, with the e of a short word put back: "tak" is "take"."""
     short = len(word) == 3 and word[0] not in _VOWELS and word[1] in _VOWELS and word[2] not in "aeiouxwy"
@@ -81,7 +100,7 @@ class Words:
         self._known: dict[str, tuple[str, ...]] = {}
 
     def read(self, text: str) -> list[Span]:
-        """The words of a text in order, with the punctuation between them."""
+        """The words of a text in order, with the punctuation between them; a word said twice over counts once."""
         found: list[Span] = []
         mark = ""
         for match in _TOKEN.finditer(text):
@@ -92,6 +111,8 @@ class Words:
                     mark += token
                 continue
             for word in self.normal(token.lower()):
+                if found and word == found[-1].word and not mark:
+                    continue
                 found.append(Span(word, match.start(), match.end(), mark))
                 mark = ""
         found.append(Span("", len(text), len(text), mark))
@@ -132,8 +153,6 @@ class Words:
         return self._forms.get(reduced, reduced) if len(reduced) >= 5 else reduced
 
 
-
-
 def _between_digits(text: str, at: int) -> bool:
     return 0 < at < len(text) - 1 and text[at - 1].isdigit() and text[at + 1].isdigit()
 
@@ -141,8 +160,9 @@ def _between_digits(text: str, at: int) -> bool:
 class Spelling:
     """Finds the known word that a misspelt one stands for.
 
-    Words of fewer than five letters are never corrected, words of up to seven by one slip (a letter more, less, wrong,
-    or two swapped), longer ones by two; the first letter has to be right.
+    Words of fewer than four letters are never corrected, those of four only by a letter that is missing, words of up
+    to seven by one slip (a letter more, less, wrong, or two swapped), longer ones by two; the first letter has to be
+    right.
     """
 
     def __init__(self, words: Iterable[str], ordinary: Iterable[str] = ()) -> None:
@@ -159,7 +179,7 @@ class Spelling:
 
     def correct(self, word: str) -> str:
         """The known word nearest to this one, or the word itself where none is near."""
-        if word in self._words or word in self._ordinary or not 5 <= len(word) <= MAX_WORD or not word.isalpha():
+        if word in self._words or word in self._ordinary or not 4 <= len(word) <= MAX_WORD or not word.isalpha():
             return word
         if (known := self._corrected.get(word)) is None:
             known = self._search(word)
@@ -170,7 +190,8 @@ class Spelling:
     def _search(self, word: str) -> str:
         slips = 1 if len(word) <= 7 else 2
         best, distance = word, slips + 1
-        for length in range(len(word) - slips, len(word) + slips + 1):
+        lengths = range(len(word) - slips, len(word) + slips + 1) if len(word) > 4 else (5,)
+        for length in sorted(lengths, key=lambda n: abs(n - len(word))):
             for candidate in self._near.get((word[0], length), ()):
                 found = OSA.distance(word, candidate, score_cutoff=distance - 1)
                 if found < distance:

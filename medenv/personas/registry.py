@@ -29,7 +29,7 @@ def _is_number(_: object, value: object) -> bool:
 
 
 # JSON Schema takes 2.0 for an integer and has no word on NaN; a dataclass built by hand can hold both.
-_Strict: Any = extend(
+_Strict: Any = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int).redefine(
         "number", _is_number

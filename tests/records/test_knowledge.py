@@ -178,7 +178,11 @@ def _first(data: Any) -> Any:
 
 BREAKAGES: list[tuple[str, str, Callable[[Any], Any]]] = [
     ("cardiology.json", "expected the id of a known finding", lambda d: _first(d)["findings"].update(aura=0.5)),
-    ("cardiology.json", "expected the id of a known value", lambda d: _first(d)["findings"].update(onset={"noon": 0.5})),
+    (
+        "cardiology.json",
+        "expected the id of a known value",
+        lambda d: _first(d)["findings"].update(onset={"noon": 0.5}),
+    ),
     ("cardiology.json", "expected the id of a known outcome", lambda d: _first(d)["exams"].update(ecg={"flat": 0.5})),
     ("cardiology.json", "expected the id of a known treatment", lambda d: _first(d)["plan"].append({"treatment": "x"})),
     ("cardiology.json", "expected the id of a known complaint", lambda d: _first(d)["complaints"].update(hiccups=0.5)),

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
+from medenv.errors import RecordError
 from medenv.records.exam_names import other_names
 from medenv.records.importers.firewall import Firewall
 from medenv.records.importers.report import Tally
-from medenv.records.importers.rules import Json, Rules, objects
+from medenv.records.importers.rules import Json, Rules
 from medenv.records.record import ExamKind, ExamStatus
 
 __all__ = ["exams_from"]
 
 RULES = Rules("agentclinic.json")
+FINDINGS, TESTS = "Physical_Examination_Findings", "Test_Results"
+
+Result: TypeAlias = tuple[str, str]
+"""A component, if it has a name, and what was found."""
 
 
 def exams_from(case: Json, firewall: Firewall, tally: Tally) -> list[dict[str, Any]]:
-    found: dict[str, list[tuple[str, str]]] = {}
-    for section in ("Physical_Examination_Findings", "Test_Results"):
+    """The exams of a case, as `record.schema.json` wants them, vital signs always among them.
+
+    Raises:
+        RecordError: The findings or the results are no object.
+    """
+    found: dict[str, list[Result]] = {}
+    for section in (FINDINGS, TESTS):
         value = case.get(section, {})
         if not isinstance(value, Mapping):
             raise RecordError(f"field $.OSCE_Examination.{section}: expected an object, got {type(value).__name__}")
@@ -41,61 +51,54 @@ def exams_from(case: Json, firewall: Firewall, tally: Tally) -> list[dict[str, A
     return exams
 
 
-def _orders(name: str, content: Any, section: str, tally: Tally) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """What a doctor orders by name, and the results (component, value) that come back with it."""
-    containers = RULES.pattern("exams", "containers")
-    if not isinstance(content, Mapping) or not containers.fullmatch(name):
-        if section == "Test_Results" and not other_names(name) and not _kind_is_known(name):
-            tally.unmapped_keys[f"Test_Results.{name}"] += 1
+def _orders(name: str, content: Any, section: str, tally: Tally) -> Iterator[tuple[str, list[Result]]]:
+    """What a doctor orders by name, and the results that come back with it."""
+    if not isinstance(content, Mapping) or not RULES.pattern("exams", "containers").fullmatch(name):
+        _count_unknown(name, section, tally)
         yield _panel(name) or name, list(_results("", content))
         return
-    own: list[tuple[str, str]] = []
+    own: list[Result] = []
     for key, value in content.items():
         inner = _readable(key)
         panel = _panel(inner)
         if panel is not None and not isinstance(value, Mapping):
             yield panel, [(inner, text) for _, text in _results("", value)]
-        elif section == "Physical_Examination_Findings" and not (other_names(inner) and _own_exam(inner)):
-            own += _results(inner, value)
-        elif containers.fullmatch(inner) and isinstance(value, Mapping):
+        elif section == FINDINGS:
+            if other_names(inner) and RULES.pattern("exams", "examinations").search(inner):
+                yield inner, list(_results("", value))
+            else:
+                own += _results(inner, value)
+        elif RULES.pattern("exams", "containers").fullmatch(inner) and isinstance(value, Mapping):
             yield from _orders(inner, value, section, tally)
-        elif section == "Test_Results" and re.fullmatch(
-            r"findings?|results?|level|other(?:s| findings)?|suggestion|optional|appearance", inner, re.I
-        ):
-            own += _results("" if re.match("finding|result|level|other", inner, re.I) else inner, value)
+        elif RULES.pattern("exams", "parts").fullmatch(inner):
+            own += _results("" if RULES.pattern("exams", "unlabelled").fullmatch(inner) else inner, value)
         else:
-            if section == "Test_Results" and not other_names(inner) and not _kind_is_known(inner):
-                tally.unmapped_keys[f"Test_Results.{inner}"] += 1
+            _count_unknown(inner, section, tally)
             yield inner, list(_results("", value))
     if own:
-        yield (name if section == "Test_Results" else "General examination"), own
+        yield ("General examination" if section == FINDINGS else name), own
 
 
-def _own_exam(name: str) -> bool:
-    return re.search(r"examination|exam$|skin|lymph|oscopy", name, re.I) is not None
-
-
-def _kind_is_known(name: str) -> bool:
-    return any(re.search(p, name, re.I) for p, *_ in RULES.data["exams"]["kinds"][:-1])
+def _count_unknown(name: str, section: str, tally: Tally) -> None:
+    kinds = RULES.data["exams"]["kinds"][:-1]
+    if section == TESTS and not other_names(name) and not any(re.search(p, name, re.I) for p, *_ in kinds):
+        tally.unmapped_keys[f"{section}.{name}"] += 1
 
 
 def _panel(name: str) -> str | None:
-    for panel, pattern in RULES.data["exams"]["panels"].items():
-        if re.fullmatch(pattern, name, re.I):
-            return str(panel)
-    return None
+    """The order that a component such as "Hemoglobin" comes with."""
+    panels: Mapping[str, str] = RULES.data["exams"]["panels"]
+    return next((panel for panel, pattern in panels.items() if re.fullmatch(pattern, name, re.I)), None)
 
 
-def _results(label: str, content: Any) -> Iterator[tuple[str, str]]:
+def _results(label: str, content: Any) -> Iterator[Result]:
     if isinstance(content, Mapping):
         for key, value in content.items():
             inner = _readable(key)
-            plain = re.fullmatch(
-                r"(?:preliminary )?findings?|results?|level|finding|other findings|histopathology(?: findings)?|comments|analysis|interpretation",
-                inner,
-                re.I,
+            plain = RULES.pattern("exams", "unlabelled").fullmatch(inner)
+            yield from _results(
+                label if plain else f"{label}, {inner[:1].lower()}{inner[1:]}" if label else inner, value
             )
-            yield from _results(label if plain else f"{label}, {_lower(inner)}" if label else inner, value)
     elif isinstance(content, list):
         yield label, "; ".join(str(item) for item in content if not isinstance(item, (Mapping, list)))
     elif isinstance(content, bool):
@@ -104,24 +107,18 @@ def _results(label: str, content: Any) -> Iterator[tuple[str, str]]:
         yield label, str(content).strip()
 
 
-_ACRONYM = re.compile(r"^(?:.+[A-Z].*|\w*\d\w*|C-peptide|pH|Hb)$")
-_EPONYMS = {
-    "dix-hallpike": "Dix-Hallpike",
-    "finkelstein's": "Finkelstein's",
-    "x-ray": "X-ray",
-    "x-rays": "X-rays",
-    "doppler": "Doppler",
-}
+_ACRONYM = re.compile(r"^(?:.+[A-Z].*|\w*\d\w*|pH)$")
+_NAMES = {"dix-hallpike": "Dix-Hallpike", "finkelstein's": "Finkelstein's", "x-ray": "X-ray", "doppler": "Doppler"}
 
 
 def _readable(key: str) -> str:
     """A key such as `Complete_Blood_Count` as a doctor would write it: "Complete blood count"."""
-    text = re.sub(r"[_\s]+", " ", key).strip()
-    text = re.sub(r"\bX rays?\b", "X-rays", text, flags=re.I) if re.search(r"X rays", text, re.I) else text
-    text = re.sub(r"\b[Ee]xam\b", "examination", text)
-    words = [w if _ACRONYM.match(w) else _EPONYMS.get(w.lower(), w.lower()) for w in text.split(" ")]
-    text = " ".join(words)
-    return text[:1].upper() + text[1:] if not re.match(r"(?:aPTT|pH|PaCO2|PaO2)\b", text) else text
+    if not re.search(r"\w", key):
+        return "Other results"
+    text = re.sub(r"\bX[ -]rays?\b", "X-ray", re.sub(r"[_\s]+", " ", key).strip(), flags=re.I)
+    words = re.sub(r"\bexam\b", "examination", text, flags=re.I).split(" ")
+    text = " ".join(_NAMES.get(w.lower()) or (w if _ACRONYM.match(w) else w.lower()) for w in words)
+    return text if re.match(r"(?:aPTT|pH|PaCO2|PaO2)\b", text) else text[:1].upper() + text[1:]
 
 
 def _canonical(name: str, found: Mapping[str, Any]) -> str:
@@ -130,7 +127,7 @@ def _canonical(name: str, found: Mapping[str, Any]) -> str:
     return next((known for known in found if known.casefold() in group or known.casefold() == name.casefold()), name)
 
 
-def _exam(name: str, results: list[tuple[str, str]], firewall: Firewall) -> dict[str, Any]:
+def _exam(name: str, results: list[Result], firewall: Firewall) -> dict[str, Any]:
     if firewall.names(name):
         name = firewall.clean(name, "exam name")
     leaked = any(firewall.names(text) for _, text in results)
@@ -188,7 +185,7 @@ def _choose_key(exams: list[dict[str, Any]]) -> None:
             parts = [p for p in parts if RULES.pattern("exams", "abnormal").search(p)]
         if exam["status"] != "recorded" or not parts:
             return 0.0
-        return 10.0 * exam["leaked"] + 2.0 * (exam["kind"] in ("procedure", "imaging")) + min(len(parts), 4)
+        return 10.0 * bool(exam["leaked"]) + 2.0 * (exam["kind"] in ("procedure", "imaging")) + min(len(parts), 4)
 
     for exam in exams:
         exam["key"] = exam["name"].casefold() == "vital signs"

@@ -73,7 +73,8 @@ _SHORT_FORMS = (
     (_regex(r"\bthere['\u2019]s (?:noted )?"), "there is "),
 )
 _LEAD = _regex(
-    r"^(?:(?:additionally|also|however|furthermore|moreover|specifically|overall|otherwise|upon further questioning),? )+"
+    r"^(?:(?:additionally|also|however|furthermore|moreover|specifically|overall|otherwise|upon further questioning)"
+    r",? )+"
     r"|^although [^,]+, (?=(?:he|she|the patient) )"
 )
 _WHEN = _regex(
@@ -133,7 +134,11 @@ def _first_cut(text: str) -> re.Match[str] | None:
             _ONLY_SUBJECT.fullmatch(head.strip())
             or head.count("(") > head.count(")")
             or (head.count("'") % 2 and " '" in head)
-            or (open_clause and not said and re.match(r",?\s+(?:and|but) (?:has|is|was|had)\b", text[match.start() :]))
+            or (
+                open_clause
+                and not said
+                and re.match(r",?\s+(?:and|but) (?:has|is|was|had|improves|worsens|radiates)\b", text[match.start() :])
+            )
             or (_NEGATIVE.search(head) and "and" in match.group() and re.match(r"no\b", tail))
         ):
             continue
@@ -231,7 +236,8 @@ _READINGS: tuple[tuple[re.Pattern[str], Reading], ...] = tuple(
         (r"they (?:also )?(?:noticed|report|note|notice) (?:that )?(?P<x>.+)", _said),
         (r"<relative> (?:reports?|notes?|mentions?) noticing (?P<x>.+)", _listed(False)),
         (
-            r"<relative> (?:<said>|recalls|(?:(?:have|has) )?(?:also )?(?:noticed|observed))(?P<that> that)?,? (?P<x>.+)",
+            r"<relative> (?:<said>|recalls|(?:(?:have|has) )?(?:also )?(?:noticed|observed))(?P<that> that)?,? "
+            r"(?P<x>.+)",
             _said,
         ),
         (
@@ -356,7 +362,8 @@ def _had(text: str, ever: bool = False) -> Atom:
 
 
 _OPENS_WITH_VERB = _regex(
-    r"(?:currently |recently |occasionally |frequently |rarely |previously |also |then |now |has |have )*<opening_verbs>\b"
+    r"(?:currently |recently |occasionally |frequently |rarely |previously |also |then |now |has |have )*"
+    r"<opening_verbs>\b"
 )
 _NOUN_OR_VERB = _regex(r"(?:diagnosed|treated|found|noted|noticed|spread|reports|delivered|born)\b")
 _OWN_SUBJECT = _regex(
@@ -365,7 +372,8 @@ _OWN_SUBJECT = _regex(
 _PARTICIPLE = _regex(r"(?:recently |currently |previously )?(<participles>)\b")
 _NEXT_VERB = _regex(r", (?:and )?(?=<joined_verbs>\b)")
 _NEGATED = _regex(
-    r"(?:<who>|it|there)(?: also| has| have)* (?:(?:is|are|was|were|has|have|had|does|do|did) (?:not|never|no)\b|never\b)"
+    r"(?:<who>|it|there)(?: also| has| have)* "
+    r"(?:(?:is|are|was|were|has|have|had|does|do|did) (?:not|never|no)\b|never\b)"
 )
 
 
@@ -466,7 +474,7 @@ _ALONG_WITH = _regex(r",?(?<!occasionally) (?:accompanied by|as well as|along wi
 _BETWEEN_PHRASES = _regex(r",\s*+(?![^()]*\))(?!(?:<attached>|(?!<ing_nouns>)\w+ing|\w+ed)\b)")
 _FINDING = _regex(r"\b<findings>\b")
 _SITED = _regex(
-    r"\b<sited> (?:in|on|of|over) (?:the |his |her )?(?:\w+ )?(?!last|past)\w+(?:,[^,]*)?$",
+    r"\b<sited> (?:in|on|of|over) (?:the |his |her )?(?:\w+ ){0,2}(?!last|past)\w+(?:,[^,]*)?$",
 )
 _ADJECTIVE_ALONE = _regex(r"(?:the presence of )?(?:an? )?<adjectives>")
 _ENDS_IN_ADJECTIVE = _regex(r" (?:of|is|are) (?:thick|foamy|scaly|swollen|rough|red)$")

@@ -61,6 +61,7 @@ _GENERIC = re.compile(
 )
 _CONCLUSION = re.compile(
     r"[,;]?\s*\b(?:which |that |and )?(?:(?:is|are|was|were|findings|alignment) )?(?:highly |most |strongly )?"
-    r"(?:compatible|consistent|suggestive|suggesting|suggests|indicative|indicating|indicates|diagnostic|characteristic|typical|in keeping|"
-    r"confirming|confirms|supporting|consonant|pathognomonic|concerning|associated)\b(?: with| of| for)?[^.;]*"
-)  # fmt: skip
+    r"(?:compatible|consistent|suggestive|suggesting|suggests|indicative|indicating|indicates|diagnostic|characteristic|"
+    r"typical|in keeping|confirming|confirms|supporting|consonant|pathognomonic|concerning|associated)\b"
+    r"(?: with| of| for)?[^.;]*"
+)

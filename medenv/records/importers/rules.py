@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, cast
 
 from medenv.errors import RecordError
 
-__all__ = ["Json", "Rules", "objects", "strings", "text_of"]
+__all__ = ["Json", "Rules", "object_of", "strings", "text_of"]
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -31,7 +31,7 @@ class Rules:
         return re.compile("|".join(f"(?:{p})" for p in found) if isinstance(found, list) else cast(str, found), re.I)
 
 
-def objects(data: Json, key: str, where: str) -> Json:
+def object_of(data: Json, key: str, where: str) -> Json:
     """The object under a key.
 
     Raises:

@@ -3,40 +3,85 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 __all__ = ["Voice", "base_form", "sentence"]
 
 _IRREGULAR = {"has": "have", "is": "am", "does": "do", "goes": "go", "was": "was", "says": "say"}
-_NOT_VERBS = frozenset("always sometimes perhaps this his its yes less unless besides as us was afterwards".split())
+_NOT_VERBS = frozenset(
+    (
+        "always",
+        "sometimes",
+        "perhaps",
+        "this",
+        "his",
+        "its",
+        "yes",
+        "less",
+        "unless",
+        "besides",
+        "as",
+        "us",
+        "afterwards",
+    )
+)
 _ADVERBS = (
     r"(?:also|now|never|still|often|recently|currently|previously|occasionally|sometimes|usually|then|first|only)"
 )
 _RELATIVES = "husband|wife|mother|father|brother|sister|daughter|son|boyfriend|girlfriend|family|parents"
-_CONTRACTIONS = (
-    (
-        r"\bI have (?=(?:\w+ly |also |never |not |had |been |always )*(?:\w+ed|had|been|become|lost|felt|taken|noticed)\b)",
-        "I've ",
-    ),
-    (r"\bI am\b", "I'm"),
-    (
-        r"\b(he|she) has (?=(?:\w+ly |also |never |always )*(?:had|been|become|lost|felt|taken|noticed|developed)\b)",
-        r"\1's ",
-    ),
-    (r"\b(he|she) is (?=\w+ing\b|not\b|a\b|an\b)", r"\1's "),
-    (r"\bthey have (?=(?:had|been)\b)", "they've "),
-    (r"\bthey are\b", "they're"),
-    (r"\b([Dd]o|[Dd]oes|[Dd]id|[Hh]as|[Hh]ave|[Hh]ad|[Ii]s|[Aa]re|[Ww]as|[Ww]ere|[Cc]ould) not\b", r"\1n't"),
+_BEFORE_OBJECT = "of|to|for|at|with|by|from|causing|making|awaken|awakens|found|brought|perceives|considers"
+_BEFORE_NO_NOUN = r"(?= (?:to|of|and|at|from|in|on|that|was|is|with|by|for|when|after|as|up|she|I)\b|[.,;]|$)"
+"""What stands after "her" where it is "me" and not "my"."""
+_JOINED_VERBS = (
+    "has|is|does|takes|reports|notes|denies|drinks|smokes|works|uses|lives|feels|wakes|enjoys|plays|recalls|believes|"
+    "describes|mentions|states|goes|wants|cries|yells|seems|shows|attempts|perceives|thinks"
 )
-
-
+_OFTEN_DONE = "hurt|had|been|become|lost|felt|taken|noticed"
+_CONTRACTIONS = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (rf"\bI have (?=(?:\w+ly |also |never |not |always )*(?:\w+ed|{_OFTEN_DONE})\b)", "I've "),
+        (r"\bI am\b", "I'm"),
+        (rf"\b(he|she) has (?=(?:\w+ly |also |never |always )*(?:developed|{_OFTEN_DONE})\b)", r"\1's "),
+        (r"\b(he|she) is (?=\w+ing\b|not\b|a\b|an\b)", r"\1's "),
+        (r"\bthey have (?=(?:had|been)\b)", "they've "),
+        (r"\bthey are\b", "they're"),
+        (r"\b((?i:do|does|did|has|have|had|is|are|was|were|could)) not\b", r"\1n't"),
+    )
+)
 _OWN_BODY = re.compile(
-    r"\b(in|on|of|over|at|around|through) (?:the (?=\w+ )|both |the )?((?:right |left |lower |upper )*"
-    r"(?:arms and legs|hands and feet|neck and arms|arms?|legs?|hands?|feet|foot|knees?|eyes?|ears?|wrists?|ankle|hips?|"
-    r"shoulder|chest|neck|thigh|scalp|forehead|face|groin|cheek|side|tummy|forearm|thumb|belly)\b)(?!['\u2019]s)"
+    r"\b(in|on|of|over|at|around|through) (?:the (?=\w+ )|both |the )?((?:right |left |lower |upper )*(?:arms and legs|"
+    r"hands and feet|neck and arms|arms?|legs?|hands?|feet|foot|knees?|eyes?|ears?|wrists?|ankle|hips?|shoulder|chest|"
+    r"neck|thigh|scalp|forehead|face|groin|cheek|side|tummy|forearm|thumb|belly)\b)(?!['\u2019]s)"
 )
+_FORMS: Mapping[str, Mapping[str, str]] = {
+    key: dict(
+        zip(("I", "me", "my", "myself", "have", "am", "do", "was", "Ive", "Im", "ve", "havent"), words, strict=True)
+    )
+    for key, words in {
+        "self": ("I", "me", "my", "myself", "have", "am", "do", "was", "I've", "I'm", "'ve", "haven't"),
+        "female": ("she", "her", "her", "herself", "has", "is", "does", "was", "she's", "she's", "'s", "hasn't"),
+        "male": ("he", "him", "his", "himself", "has", "is", "does", "was", "he's", "he's", "'s", "hasn't"),
+        "other": (
+            *(
+                "they",
+                "them",
+                "their",
+                "themselves",
+                "have",
+                "are",
+                "do",
+                "were",
+                "they've",
+                "they're",
+                "'ve",
+                "haven't",
+            ),
+        ),
+    }.items()
+}
 
 
 def base_form(verb: str) -> str:
@@ -71,90 +116,89 @@ class Voice:
 
     @property
     def forms(self) -> Mapping[str, str]:
-        """What the placeholders of templates stand for: {I}, {me}, {my}, {have}, {am}, {do}, {was}, {Ive}, {Im}."""
-        if self.speaker == "self":
-            return {
-                "I": "I", "me": "me", "my": "my", "myself": "myself", "have": "have", "am": "am", "do": "do",
-                "was": "was", "Ive": "I've", "Im": "I'm", "s": "", "es": "", "ve": "'ve", "dont": "don't", "havent": "haven't",
-            }  # fmt: skip
-        if self.sex in ("female", "male"):
-            i, me, my, self_ = {
-                "female": ("she", "her", "her", "herself"),
-                "male": ("he", "him", "his", "himself"),
-            }[self.sex]
-            return {
-                "I": i, "me": me, "my": my, "myself": self_, "have": "has", "am": "is", "do": "does", "was": "was",
-                "Ive": f"{i}'s", "Im": f"{i}'s", "s": "s", "es": "es", "ve": "'s", "dont": "doesn't", "havent": "hasn't",
-            }  # fmt: skip
+        """What the placeholders of templates stand for.
+
+        {I}, {me}, {my}, {myself}, {have}, {am}, {do}, {was}, {Ive}, {Im}, {dont} and {havent} are words; {s}, {es} and
+        {ve} are endings, as in `take{s}`.
+        """
+        key = "self" if self.speaker == "self" else self.sex if self.sex in ("female", "male") else "other"
+        third = key in ("female", "male")
         return {
-            "I": "they", "me": "them", "my": "their", "myself": "themselves", "have": "have", "am": "are", "do": "do",
-            "was": "were", "Ive": "they've", "Im": "they're", "s": "", "es": "", "ve": "'ve", "dont": "don't", "havent": "haven't",
-        }  # fmt: skip
+            **_FORMS[key],
+            "s": "s" if third else "",
+            "es": "es" if third else "",
+            "dont": f"{_FORMS[key]['do']}n't",
+        }
 
     def fill(self, template: str) -> str:
         """A template with its placeholders filled; verbs may be written `take{s}`."""
         return sentence(template.format_map(self.forms))
 
+    @property
+    def about_a_child(self) -> bool:
+        """Whether a parent speaks."""
+        return self.speaker == "caregiver" and self.parent
+
+    def sentence(self, template: str, rest: str) -> str:
+        """A sentence of a template and of words that are the speaker's already."""
+        return sentence(f"{template.format_map(self.forms)} {rest}")
+
     def say(self, text: str) -> str:
         """A clinical clause or phrase as the speaker would put it."""
-        text = self._pronouns(text)
-        if self.speaker == "caregiver" and self.parent:
+        text = self._patient(self._relatives(text))
+        text = self._agreeing(self._pronouns(text))
+        if self.about_a_child:
             text = _parent_speaks(text)
-        text = _OWN_BODY.sub(lambda m: f"{m[1]} {self.forms['my']} {m[2]}", self.lay(text))
-        for pattern, replacement in _CONTRACTIONS:
-            text = re.sub(pattern, replacement, text)
-        return re.sub(r"\s+", " ", text).strip()
-
-    def lay(self, text: str) -> str:
-        """The text with clinical words replaced by lay ones."""
         for pattern, replacement in self.words:
             text = pattern.sub(replacement, text)
-        return text
+        text = _OWN_BODY.sub(lambda m: f"{m[1]} {self.forms['my']} {m[2]}", text)
+        for pattern, replacement in _CONTRACTIONS:
+            text = pattern.sub(replacement, text)
+        return re.sub(r"\s+", " ", text).strip()
 
-    def _pronouns(self, text: str) -> str:
-        i, me, my, myself = (self.forms[key] for key in ("I", "me", "my", "myself"))
+    def _relatives(self, text: str) -> str:
+        my = self.forms["my"]
         if self.speaker == "self":
             text = re.sub(rf"\b[Tt]he ({_RELATIVES})\b", r"my \1", text)
-            text = re.sub(r"\bwith (parents|wife|husband)\b", r"with my \1", text)
+            return re.sub(r"\bwith (parents|wife|husband)\b", r"with my \1", text)
+        text = re.sub(r"\b(?:[Hh]er|[Hh]is|[Tt]heir) (?:child|son|daughter|baby)\b", "the patient", text)
+        return re.sub(r"\b[Tt]he (father|brother|sister|uncle|wife|husband)\b", rf"{my} \1", text)
+
+    def _patient(self, text: str) -> str:
+        """Whom the text calls the patient; the words for children are the patient's only where a parent speaks."""
+        forms = self.forms
+        young = "|infant|newborn|neonate|baby|child|toddler|boy|girl" if self.about_a_child else ""
+        patient = f"(?:patient{young})"
+        text = re.sub(rf"\b[Tt]he {patient}['\u2019]s\b|(?<!\w)[Pp]atient['\u2019]s\b", forms["my"], text)
+        text = re.sub(rf"\b((?i:{_BEFORE_OBJECT})) (?:the )?{patient}\b", rf"\1 {forms['me']}", text)
+        return re.sub(rf"\b[Tt]he {patient}\b|(?<![-\w])[Pp]atient\b(?! (?:with|is a))", forms["I"], text)
+
+    def _pronouns(self, text: str) -> str:
+        """The pronouns of the patient's sex; those of the other are somebody else's, in a boy's case his mother's."""
+        forms = self.forms
+        if self.sex == "female":
+            pairs = (
+                (r"\bherself\b", "myself"), (r"\bshe\b", "I"), (rf"\bher\b{_BEFORE_NO_NOUN}", "me"), (r"\bher\b", "my"),
+            )  # fmt: skip
+        elif self.sex == "male":
+            pairs = ((r"\bhimself\b", "myself"), (r"\bhe\b", "I"), (r"\bhim\b", "me"), (r"\bhis\b", "my"))
         else:
-            text = re.sub(r"\b(?:[Hh]er|[Hh]is|[Tt]heir) (?:child|son|daughter|baby)\b", "the patient", text)
-            text = re.sub(r"\b[Tt]he (father|brother|sister|uncle|wife|husband)\b", rf"{my} \1", text)
-        young = self.speaker == "caregiver" and self.parent
-        patient = "(?:patient|infant|newborn|neonate|baby|child|toddler|boy|girl)" if young else "patient"
-        text = re.sub(rf"\b[Tt]he {patient}['\u2019]s\b|(?<!\w)[Pp]atient['\u2019]s\b", my, text)
-        text = re.sub(rf"(?i)\b(?:of|to|for|at|with|by|from|causing|making|awaken|awakens|found|brought|perceives|considers) (?:the )?{patient}\b",
-                      lambda m: m.group().split()[0] + " " + me, text)  # fmt: skip
-        text = re.sub(rf"\b[Tt]he {patient}\b|(?<![-\w])[Pp]atient\b(?! (?:with|is a))", i, text)
-        own = {"female": ("she", "her", "herself"), "male": ("he", "him", "himself")}.get(self.sex)
-        if own is not None:
-            he, _, himself = own
-            text = re.sub(rf"\b{himself}\b", myself, text, flags=re.I)
-            text = re.sub(rf"\b{he}\b", i, text, flags=re.I)
-            if self.sex == "female":
-                text = re.sub(
-                    r"\b[Hh]er\b(?= (?:to|of|and|at|from|in|on|that|was|is|with|by|for|when|after|as|up|she|I)\b|[.,;]|$)",
-                    me, text,
-                )  # fmt: skip
-                text = re.sub(r"\b[Hh]er\b", my, text)
-            else:
-                text = re.sub(r"\bhim\b", me, text, flags=re.I)
-                text = re.sub(r"\bhis\b", my, text, flags=re.I)
-        if self.speaker == "caregiver" and self.parent and self.sex == "male":
-            text = re.sub(r"\b[Ss]he ([a-z]+)\b", lambda m: f"I {base_form(m[1])}", text)  # his mother, who speaks
-        if i in ("I", "they"):
-            text = re.sub(
-                rf"\b{i} ((?:{_ADVERBS} |\w+ly )*)([a-z]+)\b",
-                lambda m: f"{i} {m.group(1)}{self._agree(m.group(2))}",
-                text,
-            )
-            if text.startswith(f"{i} "):
-                text = re.sub(
-                    rf"(?<!which)(?<!that)(,? (?:and|but|or) (?:{_ADVERBS} |\w+ly )*)"
-                    r"(has|is|does|takes|reports|notes|denies|drinks|smokes|works|uses|lives|feels|wakes|enjoys|plays|recalls|believes|"
-                    r"describes|mentions|states|goes|wants|cries|yells|seems|shows|attempts)\b",
-                    lambda m: m.group(1) + self._agree(m.group(2)),
-                    text,
-                )
+            return text
+        for pattern, form in pairs:
+            text = re.sub(pattern, forms[form], text, flags=re.I)
+        if self.about_a_child and self.sex == "male":
+            text = re.sub(r"\b[Ss]he ([a-z]+)\b", lambda m: f"I {base_form(m[1])}", text)
+        return text
+
+    def _agreeing(self, text: str) -> str:
+        """The verbs made to agree with the speaker's "I", or with "they"."""
+        i = self.forms["I"]
+        if i not in ("I", "they"):
+            return text
+        text = re.sub(rf"\b{i} ((?:{_ADVERBS} |\w+ly )*)([a-z]+)\b", lambda m: f"{i} {m[1]}{self._agree(m[2])}", text)
+        if text.startswith(f"{i} "):
+            joined = rf"(,? (?:and|but|or) (?:{_ADVERBS} |\w+ly )*)({_JOINED_VERBS})\b"
+            text = re.sub(joined, lambda m: m[1] + self._agree(m[2]), text)
         return text
 
     def _agree(self, verb: str) -> str:
@@ -169,18 +213,24 @@ def _article(match: re.Match[str]) -> str:
     return f"{article}n {word}" if vowel else f"{article} {word}"
 
 
+_OF_CHILD = "(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he)"
+_PARENT_SPEAKS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"\b(?:his|her) side of the family\b", "my side of the family"),
+        (rf"\btowards (?:{_OF_CHILD} )?mother\b", "towards me"),
+        (rf"\b{_OF_CHILD} mother['\u2019]s\b", "my"),
+        (rf"\b{_OF_CHILD} parents['\u2019]", "our"),
+        (rf"\bwith (?:{_OF_CHILD} )?mother,? (?:and )?(?:\w+ )?father\b", "with us"),
+        (rf"\b(with|by) (?:(?:{_OF_CHILD}|both) )?(?:mother|parents)\b", r"\1 us"),
+        (rf"\b{_OF_CHILD} mother (\w+)", lambda m: f"I {base_form(m[1])}"),
+        (rf"(?<=^I )(.*) and ({_JOINED_VERBS})\b", lambda m: f"{m[1]} and {base_form(m[2])}"),
+        (rf"\b{_OF_CHILD} parents\b", "we"),
+    )
+)
+
+
 def _parent_speaks(text: str) -> str:
-    text = re.sub(r"\b(?:his|her) side of the family\b", "my side of the family", text)
-    text = re.sub(r"\btowards (?:(?:his|her|their|the) )?mother\b", "towards me", text)
-    text = re.sub(r"\b(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he) mother['\u2019]s\b", "my", text)
-    text = re.sub(r"\b(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he) parents['\u2019]", "our", text)
-    text = re.sub(r"\bwith (?:(?:his|her|their|the) )?mother,? (?:and )?(?:\w+ )?father\b", "with us", text)
-    text = re.sub(r"\b(with|by) (?:(?:his|her|their|the|both) )?(?:mother|parents)\b", r"\1 us", text)
-    text = re.sub(r"\b(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he) mother (\w+)", lambda m: f"I {base_form(m.group(1))}", text)
-    if text.startswith("I "):
-        text = re.sub(
-            r" and (perceives|believes|notes|thinks|wants|feels)\b", lambda m: f" and {base_form(m[1])}", text
-        )
-    text = re.sub(r"\b(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he) parents\b", "we", text)
-    text = re.sub(r"\b[Tt]he (father|brother|sister|uncle|family)\b", r"the \1", text)
+    for pattern, replacement in _PARENT_SPEAKS:
+        text = pattern.sub(replacement, text)
     return text

@@ -1,0 +1,182 @@
+"""The facts of a record, indexed by what their words mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from medenv.consultation.lexicon import Concept, Lexicon
+from medenv.consultation.phrases import Phrases
+from medenv.consultation.reading import labels_in
+from medenv.records.record import Fact
+
+__all__ = ["CORE", "STORY", "FactIndex", "IndexedFact"]
+
+STORY: Final = "hpi."
+CORE = frozenset(("hpi.onset", "hpi.location", "hpi.character", "hpi.course", "hpi.severity"))
+"""Where the complaint itself is told."""
+
+IN_STATEMENT, IN_LAY, IN_SYNONYM = 2.0, 1.5, 3.0
+"""How much of a fact's matter a concept is, by where it is named."""
+_NARROWER = 0.5
+_HOME, _NAMED_TOPIC, _NAMED_FACT, _SAME_WORD, _ASIDE = 1.5, 3.0, 1.5, 1.0, -1.0
+_MARGIN = 0.9
+_ABOUT_ONE = 3
+"""The most facts on one thing."""
+_PLACED = (STORY, "ros.", "history.medical")
+"""Where a word for a part of the body says what a fact is about."""
+_SETTLED = ("history.", "medications", "allergies", "family", "social.")
+_ONE_MATTER = frozenset(("social.smoking", "social.alcohol", "social.drugs", "social.travel", "social.sexual"))
+"""Topics whose facts all deal with one matter, so that denying it denies every form of it."""
+_BROAD = frozenset(("new_medication", "otc", "doctor_seen", "tests_before", "compliance", "episode", "pain"))
+"""Concepts so wide that they leave a denial general."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IndexedFact:
+    """A fact, and what its words mean."""
+
+    fact: Fact
+    mentions: dict[str, float]
+    """The concepts that it names, with how much of its matter each is."""
+    stated: frozenset[str]
+    """The concepts in its clinical statement."""
+    words: frozenset[str]
+    """Its words that name something."""
+    touches: frozenset[str]
+    """Parts of the story that its statement or its synonyms touch."""
+
+
+class FactIndex:
+    """The facts of one record, to be found by topic, by concept, by synonym and by word."""
+
+    def __init__(self, facts: Iterable[Fact], lexicon: Lexicon) -> None:
+        self._lexicon = lexicon
+        self.facts = [_indexed(fact, lexicon) for fact in facts]
+        self.by_id = {indexed.fact.id: indexed for indexed in self.facts}
+        self.rarity = Counter(word for indexed in self.facts for word in indexed.words)
+        self._by_topic: dict[str, list[IndexedFact]] = {}
+        self._touching: dict[str, list[IndexedFact]] = {}
+        for indexed in self.facts:
+            self._by_topic.setdefault(indexed.fact.topic, []).append(indexed)
+            if indexed.fact.topic not in lexicon.guarded_topics:
+                for topic in sorted(indexed.touches - {indexed.fact.topic}):
+                    self._touching.setdefault(topic, []).append(indexed)
+        self._synonyms = Phrases(
+            ([frozenset((word,)) for word in words], indexed.fact.id)
+            for indexed in self.facts
+            for synonym in indexed.fact.synonyms
+            if len(words := lexicon.words.plain(synonym)) > 1
+        )
+        self._weights: dict[frozenset[str], dict[str, float]] = {}
+        self.story = frozenset(
+            id
+            for indexed in self.facts
+            if indexed.fact.disclosure == "volunteered" or indexed.fact.topic in CORE
+            for id, weight in indexed.mentions.items()
+            if weight >= IN_STATEMENT
+        )
+        """The concepts that the complaint is about."""
+
+    def has_topic(self, topic: str) -> bool:
+        """Whether any fact has this topic."""
+        return topic in self._by_topic
+
+    def within(self, topics: Iterable[str], *, touching: bool = False) -> list[IndexedFact]:
+        """The facts of topics; where one has none (or always, with `touching`), those that touch it."""
+        found: dict[str, IndexedFact] = {}
+        for topic in topics:
+            own = self._by_topic.get(topic, [])
+            for indexed in [*own, *(self._touching.get(topic, []) if touching or not own else [])]:
+                found[indexed.fact.id] = indexed
+        return list(found.values())
+
+    def named(self, words: Sequence[str]) -> list[IndexedFact]:
+        """The facts of which a synonym of two words or more stands in the words; only the longest count."""
+        matches = self._synonyms.find(words)
+        longest = max((len(match.at) for match in matches), default=0)
+        return [self.by_id[id] for id in dict.fromkeys(m.label for m in matches if len(m.at) == longest)]
+
+    def sharing(self, words: Iterable[str]) -> list[IndexedFact]:
+        """The facts that share the most and the rarest of some words."""
+        wanted = {word for word in words if 0 < self.rarity[word] <= _ABOUT_ONE}
+        if not wanted:
+            return []
+        scored = [(sum(1 / self.rarity[word] for word in sorted(wanted & f.words)), f) for f in self.facts]
+        best = max(score for score, _ in scored)
+        return [f for score, f in scored if score >= 0.75 * best][:_ABOUT_ONE]
+
+    def weights(self, concept: Concept) -> dict[str, float]:
+        """How much of their matter a concept is, for the ids of the facts that mention it; narrower ones count less."""
+        if (found := self._weights.get(concept.covers)) is None:
+            found = self._weights[concept.covers] = {}
+            for indexed in self.facts:
+                named = [
+                    weight if id == concept.id else _NARROWER * weight
+                    for id, weight in indexed.mentions.items()
+                    if id in concept.covers
+                ]
+                if named:
+                    found[indexed.fact.id] = max(named)
+        return found
+
+    def about(
+        self,
+        concept: Concept,
+        *,
+        topics: Sequence[str] = (),
+        words: frozenset[str] = frozenset(),
+        named: frozenset[str] = frozenset(),
+    ) -> list[IndexedFact]:
+        """The facts whose own matter is a concept, best first; not those that only touch it.
+
+        Args:
+            concept: What is asked about.
+            topics: The topics that the question names.
+            words: The words of the question for the concept; a fact that uses them comes first.
+            named: The ids of facts that the question names by a synonym.
+        """
+        scored = []
+        for id, weight in self.weights(concept).items():
+            indexed = self.by_id[id]
+            topic = indexed.fact.topic
+            home, asked = topic in concept.topics, topic in topics
+            if topic in self._lexicon.guarded_topics and not (home or asked):
+                continue
+            if concept.kind == "site" and not topic.startswith(_PLACED):
+                continue
+            score = weight + _HOME * home + _NAMED_TOPIC * asked + _ASIDE * (topic == "social.exposure")
+            score += _NAMED_FACT * (id in named) + _SAME_WORD * (not words.isdisjoint(indexed.words))
+            scored.append((score - 0.05 * min(len(indexed.mentions), 10), indexed))
+        scored.sort(key=lambda pair: -pair[0])
+        return [indexed for score, indexed in scored if score >= scored[0][0] - _MARGIN][:_ABOUT_ONE]
+
+    def settling(self, topics: Iterable[str]) -> list[IndexedFact]:
+        """The facts that answer any question within their topic: no allergies, nothing known of the family."""
+        return [f for f in self.within(topics) if f.fact.topic in topics and self._settles(f)]
+
+    def _settles(self, indexed: IndexedFact) -> bool:
+        topic = indexed.fact.topic
+        if indexed.fact.polarity == "present" or not topic.startswith(_SETTLED):
+            return False
+        concepts = (self._lexicon.concepts[id] for id in indexed.stated - _BROAD)
+        return all(topic in _ONE_MATTER and concept.topics <= {topic} for concept in concepts)
+
+
+def _indexed(fact: Fact, lexicon: Lexicon) -> IndexedFact:
+    mentions: dict[str, float] = {}
+    words: set[str] = set()
+    touches: set[str] = set()
+    texts = [(fact.statement, IN_STATEMENT), (fact.lay, IN_LAY), *((text, IN_SYNONYM) for text in fact.synonyms)]
+    for text, weight in texts:
+        plain = lexicon.words.plain(text)
+        words.update(word for word in plain if lexicon.names_something(word))
+        for kind, id in labels_in(plain, lexicon):
+            if kind == "concept":
+                mentions[id] = max(weight, mentions.get(id, 0.0))
+            elif kind == "topic" and id.startswith(STORY) and weight >= IN_STATEMENT:
+                touches.add(id)
+    stated = {id for kind, id in labels_in(lexicon.words.plain(fact.statement), lexicon) if kind == "concept"}
+    return IndexedFact(fact, mentions, frozenset(stated), frozenset(words), frozenset(touches))

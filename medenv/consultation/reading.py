@@ -1,0 +1,143 @@
+"""Reading: which phrases of the lexicon a clause holds, and which of them outdo others."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
+
+from medenv.consultation.clauses import PARTS, VERBS
+from medenv.consultation.lexicon import BEGIN, END, Label, Lexicon
+from medenv.consultation.phrases import Match
+from medenv.consultation.questions import Sign
+
+__all__ = ["ClauseReader", "Group", "Reading", "labels_in"]
+
+Group: TypeAlias = tuple[tuple[tuple[str, ...], frozenset[str]], ...]
+"""Things named in one breath: for each, the ids of the concepts that its words stand for, and these words."""
+
+_SITUATED = ("hpi.aggravating", "hpi.relieving", "hpi.course", "hpi.context", "hpi.onset")
+"""Topics beside which a word may name a circumstance ("does coughing make it worse?"), not the thing itself."""
+_WHOLE = 4
+"""A phrase of at least so many words may run across a comma ("ears, nose or throat")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the phrases of one clause are."""
+
+    groups: tuple[Group, ...] = ()
+    """The concepts, those that no comma, "or" or "and" parts in one group."""
+    topics: tuple[str, ...] = ()
+    framed: bool = True
+    """Whether the topics frame the concepts ("allergic to nuts"), not stand beside them ("asthma or allergies")."""
+    kinds: frozenset[str] = frozenset()
+    """Every other kind of phrase: open, fishing, command, request, statement, aside, follow_up."""
+    signs: frozenset[Sign] = frozenset()
+    rest: frozenset[str] = frozenset()
+    """Words that name something and stand in no phrase."""
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """The ids of all concepts."""
+        return tuple(id for group in self.groups for ids, _ in group for id in ids)
+
+
+class ClauseReader:
+    """Reads clauses; what a clause means does not depend on the record, so a clause read before is remembered."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._lexicon = lexicon
+        self.read = lru_cache(maxsize=4096)(self._read)
+
+    def _read(self, lead: tuple[str, ...], words: tuple[str, ...], pauses: frozenset[int]) -> Reading:
+        start = len(lead) + 1
+        full = (*lead, BEGIN, *words, END)
+        paused = frozenset(i + start for i in pauses)
+        by_kind: dict[str, list[Match[Label]]] = {}
+        used: set[int] = set()
+        for match in self._lexicon.phrases.find(full):
+            if len(match.at) >= _WHOLE or not any(match.at[0] < i <= match.at[-1] for i in paused):
+                by_kind.setdefault(match.label[0], []).append(match)
+                used.update(match.at)
+        opens, fishing = by_kind.get("open", []), by_kind.get("fishing", [])
+        topics, concepts = self._subjects(by_kind.get("topic", []), by_kind.get("concept", []), opens)
+        fishing = [m for m in fishing if not _covered(m, topics) and not _covered(m, concepts)]
+        opens = [m for m in opens if not _covered(m, topics) and not _covered(m, fishing)]
+        kinds: set[str] = {kind for kind in ("command", "aside", "follow_up") if kind in by_kind}
+        kinds |= {kind for kind, found in (("fishing", fishing), ("open", opens)) if found}
+        kinds |= {"statement" for match in by_kind.get("statement", []) if match.at[0] == start}
+        kinds |= {"request" for match in by_kind.get("request", []) if _requests(match.at[0], full, start)}
+        items = list(itertools.accumulate(i in paused or word in PARTS for i, word in enumerate(full)))
+        return Reading(
+            groups=_groups(concepts, full, items),
+            topics=tuple(dict.fromkeys(m.label[1] for m in sorted(topics, key=lambda m: (m.at[0], -len(m.at))))),
+            framed=not {items[m.at[0]] for m in topics}.isdisjoint(items[m.at[0]] for m in concepts),
+            kinds=frozenset(kinds),
+            signs=frozenset(m.label[1] for m in by_kind.get("sign", [])),  # type: ignore[misc]
+            rest=frozenset(
+                word for i, word in enumerate(words, start) if i not in used and self._lexicon.names_something(word)
+            ),
+        )
+
+    def _subjects(
+        self, topics: list[Match[Label]], concepts: list[Match[Label]], opens: list[Match[Label]]
+    ) -> tuple[list[Match[Label]], list[Match[Label]]]:
+        """The topics and concepts that count: longer phrases outdo those that they cover or overlap."""
+        longest = [m for m in topics if not (_covered(m, topics) or _covered(m, opens) or _outdone(m, concepts))]
+        if family := [m for m in longest if m.label[1] == "family"]:
+            own = ("ros.", "history.medical")
+            longest = [m for m in longest if not m.label[1].startswith(own) or any(m.at == f.at for f in family)]
+        named = [
+            m
+            for m in concepts
+            if not (_covered(m, concepts) or _outdone(m, longest) or any(set(m.at) <= set(t.at) for t in longest))
+        ]
+        if all(m.label[1] not in _SITUATED for m in longest):
+            kinds = {m: self._lexicon.concepts[m.label[1]].kind for m in named}
+            things = {m.at for m in named if kinds[m] != "circumstance"}
+            named = [m for m in named if kinds[m] != "circumstance" or m.at not in things]
+        return longest, named
+
+
+def labels_in(words: Sequence[str], lexicon: Lexicon) -> list[Label]:
+    """What the phrases in a text stand for, without those that a longer one of their kind covers."""
+    matches = lexicon.phrases.find((BEGIN, *words, END))
+    return [m.label for m in matches if not _covered(m, [other for other in matches if other.label[0] == m.label[0]])]
+
+
+def _covered(match: Match[Label], others: Iterable[Match[Label]]) -> bool:
+    """Whether a longer match holds all words of this one."""
+    return any(len(other.at) > len(match.at) and set(match.at) < set(other.at) for other in others)
+
+
+def _outdone(match: Match[Label], others: Iterable[Match[Label]]) -> bool:
+    """Whether a longer match shares words with this one; the review of a system gives way to any symptom in it."""
+    least = 2 if match.label[1].startswith("ros.") else len(match.at) + 1
+    return any(
+        len(other.at) >= least
+        and not other.label[1].startswith(("ros.", "hpi."))
+        and not set(match.at).isdisjoint(other.at)
+        for other in others
+    )
+
+
+def _requests(at: int, words: Sequence[str], start: int) -> bool:
+    """Whether a phrase of request is one: "can you tell me" is, "what you tell me" and "thanks for telling me" not."""
+    return at <= start or words[at - 1] not in ("you", "for") or words[at - 2] in VERBS
+
+
+def _groups(concepts: list[Match[Label]], words: Sequence[str], items: Sequence[int]) -> tuple[Group, ...]:
+    groups: list[list[tuple[list[str], tuple[int, ...]]]] = []
+    end = -1
+    for match in sorted(concepts, key=lambda m: (m.at, m.label)):
+        if groups and groups[-1][-1][1] == match.at:
+            groups[-1][-1][0].append(match.label[1])
+            continue
+        if end < 0 or items[match.at[0]] > items[end]:
+            groups.append([])
+        groups[-1].append(([match.label[1]], match.at))
+        end = max(end, match.at[-1])
+    return tuple(tuple((tuple(ids), frozenset(words[i] for i in at)) for ids, at in group) for group in groups)
