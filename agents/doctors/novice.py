@@ -100,11 +100,11 @@ def _rounds(habits: Habits, rng: random.Random, max_turns: int) -> list[str]:
     """The messages with questions, as they are before any test is ordered."""
     data = _data()
     pool = [topic for topic in topics() if topic != "identity" and topic not in data["perspective"]]
-    asked = rng.sample(pool, min(len(pool), habits.rounds * habits.questions))
+    weights = {topic: data["usual_weight"] if topic in data["usual"] else 1 for topic in pool}
+    asked = set(sorted(pool, key=lambda topic: -rng.random() ** (1 / weights[topic]))[: habits.rounds * habits.questions])
     if habits.asks_perspective:
-        for topic in data["perspective"]:
-            asked[rng.randrange(len(asked))] = topic
-    questions = [topics()[topic]["question"] for topic in dict.fromkeys(asked)]
+        asked.update(data["perspective"])
+    questions = [topics()[topic]["question"] for topic in topics() if topic in asked]
     messages = [
         " ".join(questions[start : start + habits.questions]) for start in range(0, len(questions), habits.questions)
     ]
@@ -126,7 +126,7 @@ def _with_orders(message: str, view: DoctorView, habits: Habits, rng: random.Ran
     complaint = listen(view).complaint
     usual = knowledge.complaints[complaint].exams if complaint else tuple(knowledge.exams)
     chosen = rng.sample(usual, min(len(usual), habits.tests))
-    return f"{message}\nORDER: {'; '.join(knowledge.exams[exam].name for exam in chosen)}"
+    return f"{message}\nORDER: {'; '.join(knowledge.exams[exam].name for exam in sorted(chosen, key=usual.index))}"
 
 
 def _closing(view: DoctorView, habits: Habits, rng: random.Random) -> str:
@@ -191,7 +191,11 @@ def _citable(knowledge: KnowledgeBase, evidence: Evidence, rng: random.Random) -
         for key, value in evidence.findings.items()
         if value == "present" and knowledge.findings[key].synonyms
     ]
-    found = [knowledge.exams[key].name for key in evidence.exams]
+    found = [
+        knowledge.exams[key].name
+        for key, value in evidence.exams.items()
+        if not any(outcome.normal for outcome in knowledge.exams[key].outcomes if outcome.id == value)
+    ]
     named = [*told, *found]
     return rng.sample(named, len(named))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,10 +13,10 @@ import typer
 from medenv.cli import options
 from medenv.cli.options import examples
 from medenv.cli.output import print_json, print_pairs, print_table, shortened
-from medenv.errors import DeidentificationError, LeakError, RecordError, RunError
+from medenv.errors import RunError
 
 if TYPE_CHECKING:
-    from medenv.records import Record, RecordSet
+    from medenv.records import Record
     from medenv.records.importers import ImportReport
 
 __all__ = ["app"]
@@ -27,7 +26,6 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The cases: 
 Source = Annotated[str, typer.Argument(help="library, synthetic, or the path of a file or folder of records.")]
 Format = Annotated[str | None, typer.Option(help="The format of the source.", show_default="recognised")]
 WithTruth = Annotated[bool, typer.Option("--truth", help="Show the diagnosis too: it spoils the case.")]
-UNLICENSED = {"", "-", "none", "unknown", "unlicensed", "n/a", "not stated"}
 
 
 @app.command(
@@ -103,26 +101,34 @@ def check(source: Source, format: Format = None, as_json: options.Json = False) 
 
     Exits with 1 where a record cannot be used.
     """
-    problems, records, report = _examine(source, format)
-    errors = sum(problem["severity"] == "error" for problem in problems)
+    from dataclasses import asdict
+
+    from medenv.records import load_records
+    from medenv.records.checking import check_records
+
+    problems = check_records(source, format)
+    fatal = sum(problem.fatal for problem in problems)
+    records = None if fatal else load_records(source, format)
+    report = None if records is None else records.report
     if as_json:
         print_json(
             {
                 "source": source,
-                "records": len(records) if records is not None else None,
-                "errors": errors,
-                "problems": problems,
+                "records": None if records is None else len(records),
+                "errors": fatal,
+                "problems": [asdict(problem) for problem in problems],
                 "report": None if report is None else report.as_dict(),
             }
         )
     else:
         if problems:
-            print_table(("", "kind", "problem"), ((p["severity"], p["kind"], p["message"]) for p in problems))
+            rows = (("error" if p.fatal else "warning", p.kind, p.record, p.field, p.message) for p in problems)
+            print_table(("", "kind", "record", "field", "problem"), rows)
         if report is not None:
             _show_report(report)
-        usable = f"{len(records)} records can be used" if records is not None else "the source cannot be used"
-        typer.echo(f"{usable}; {errors} errors, {len(problems) - errors} warnings")
-    if errors:
+        usable = "the source cannot be used" if records is None else f"{len(records)} records can be used"
+        typer.echo(f"{usable}; {fatal} errors, {len(problems) - fatal} warnings")
+    if fatal:
         raise typer.Exit(1)
 
 
@@ -158,63 +164,6 @@ def convert(
     if records.report is not None:
         _show_report(records.report)
     typer.echo(f"{len(records)} records in {out}")
-
-
-def _examine(source: str, format: str | None) -> tuple[list[dict[str, str]], RecordSet | None, ImportReport | None]:
-    """Every problem of a source; its records, where all of them can be used; and the account of the import."""
-    from medenv.records import load_records
-
-    try:
-        records = load_records(source, format)
-    except RecordError as error:
-        every = list(_row_problems(Path(source), format)) if Path(source).exists() else []
-        return every or [_problem(error)], None, None
-    return list(_warnings(records)), records, records.report
-
-
-def _row_problems(path: Path, format: str | None) -> Iterator[dict[str, str]]:
-    """The problems of each row by itself; loading stops at the first."""
-    from medenv.records.deidentify import check_record
-    from medenv.records.importers import importers
-    from medenv.records.loading import read_rows, recognise
-
-    try:
-        rows = read_rows(path)
-        importer = importers.get(format or recognise(rows))
-    except RecordError:
-        return
-    for row in rows:
-        try:
-            for record in importer.read([row])[0]:
-                check_record(record)
-        except RecordError as error:
-            problem = _problem(error)
-            named = problem["message"].startswith(row.where)
-            yield problem if named else {**problem, "message": f"{row.where}: {problem['message']}"}
-
-
-def _problem(error: RecordError) -> dict[str, str]:
-    kinds = {DeidentificationError: "identifier", LeakError: "leak"}
-    return {"severity": "error", "kind": kinds.get(type(error), "record"), "message": str(error)}
-
-
-def _warnings(records: RecordSet) -> Iterator[dict[str, str]]:
-    from medenv.records import record_to_dict
-
-    for record in records:
-        if record.provenance.licence.strip().lower() in UNLICENSED:
-            yield _warning("licence", f"record {record.id!r}: expected a licence, got {record.provenance.licence!r}")
-    first: dict[str, str] = {}
-    for record in records:
-        content = json.dumps({**record_to_dict(record), "id": ""}, sort_keys=True)
-        if (other := first.setdefault(content, record.id)) != record.id:
-            yield _warning("duplicate", f"record {record.id!r} says the same as {other!r}")
-    for key, count in (records.report.unmapped_keys if records.report is not None else {}).items():
-        yield _warning("unmapped key", f"{key!r}: no rule of the importer knows it ({count} times)")
-
-
-def _warning(kind: str, message: str) -> dict[str, str]:
-    return {"severity": "warning", "kind": kind, "message": message}
 
 
 def _patient(record: Record) -> str:

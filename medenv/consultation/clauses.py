@@ -58,17 +58,15 @@ def clauses(speech: str, lexicon: Lexicon, correct: Callable[[str], str]) -> Ite
         lexicon: Whose words a speech is compared in.
         correct: Gives the word that is meant by one that may be misspelt.
     """
-    spans = lexicon.words.read(speech)
+    spans = lexicon.words.read(speech, correct)
     words: list[str] = []
     kept: list[Span] = []
     for span in spans[:-1]:
         if words and (len(words) >= MAX_CLAUSE or not _SENTENCE_END.isdisjoint(span.mark)):
             yield from _split(words, kept, speech, lexicon, not _QUESTION_MARK.isdisjoint(span.mark))
             words, kept = [], []
-        word = correct(span.word)
-        if not words or word != words[-1] or span.mark:
-            words.append(word)
-            kept.append(span)
+        words.append(span.word)
+        kept.append(span)
     if words:
         yield from _split(words, kept, speech, lexicon, not _QUESTION_MARK.isdisjoint(spans[-1].mark))
 
@@ -119,7 +117,8 @@ def _begins(words: Sequence[str], i: int, pause: bool) -> bool:
         if after in VERBS or after in _MEASURES or after in _CAUSES:
             return not (word == "which" and pause)
         told = not _REQUESTS.isdisjoint(words[:6])
-        return told or (word in ("what", "how") and any(w in VERBS for w in words[i + 1 : i + 5]))
+        named = word in _NAMING or word == "how"
+        return told or (named and word != "which" and not VERBS.isdisjoint(words[i + 1 : i + 6]))
     if word in VERBS:
         return after in _SUBJECTS or (word in ("be", "do") and not pause and after not in ("not", END))
     return word in ANY or word in _REQUESTS

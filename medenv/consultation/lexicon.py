@@ -66,14 +66,11 @@ class Lexicon:
         self.ordinary = frozenset(self._flat(words["ordinary"]))
         patterns = list(self._patterns(data))
         self.phrases: Phrases[Label] = Phrases(patterns)
-        vocabulary = {
-            word
-            for elements, (kind, _) in patterns
-            for element in elements
-            for word in element or ()
-            if kind not in ("fishing", "command") or len(word) >= LONG
-        }
-        self.spelling = Spelling(vocabulary | self.ordinary | self.openers, self._flat(words["correct"]))
+        self.vocabulary = frozenset(word for elements, _ in patterns for e in elements for word in e or ()) | self.ordinary
+        """Every word of the lexicon, in the form in which words are compared."""
+        fished = {word for texts in data["fishing"].values() for text in texts for word in self.words.raw(text)}
+        written = {word for text in _texts(data) for word in self.words.raw(text)}
+        self.spelling = Spelling(written | {word for word in fished if len(word) >= LONG}, {*fished, *words["correct"]})
 
     def concept(self, ids: Sequence[str]) -> Concept:
         """The concept with this id; for several, one that stands for all of them."""
@@ -130,6 +127,19 @@ class Lexicon:
                     yield pattern, (kind, id)
         for id, topic in topics().items():
             yield [frozenset((word,)) for word in self.words.plain(topic["question"])], ("topic", id)
+
+
+def _texts(data: Any) -> Iterable[str]:
+    """Every text of the lexicon but those of fishing."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, list):
+        for item in data:
+            yield from _texts(item)
+    elif isinstance(data, Mapping):
+        for key, value in data.items():
+            if key not in ("fishing", "narrower", "otherwise", "kind"):
+                yield from _texts(value)
 
 
 def _concepts(data: Mapping[str, Any]) -> dict[str, Concept]:

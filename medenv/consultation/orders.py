@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache, lru_cache
-from importlib import resources
 from typing import Literal, TypeAlias
 
 from medenv.consultation.matching import words
 from medenv.consultation.views import ExaminerView, Result
+from medenv.records.exam_names import exam_groups
 from medenv.records.record import Exam
 
 __all__ = ["OrderPolicy", "answer", "distinct_exams", "find_exam"]
@@ -20,8 +19,7 @@ OrderPolicy: TypeAlias = Literal["unavailable", "normal"]
 
 @cache
 def _canonical() -> dict[frozenset[str], str]:
-    groups = json.loads(resources.files("medenv.records").joinpath("exam_names.json").read_text("utf-8"))
-    return {frozenset(words(name)): group[0] for group in groups for name in group}
+    return {frozenset(words(name)): group[0] for group in exam_groups() for name in group}
 
 
 @lru_cache(maxsize=32768)

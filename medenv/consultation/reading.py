@@ -13,10 +13,10 @@ from medenv.consultation.lexicon import BEGIN, END, Label, Lexicon
 from medenv.consultation.phrases import Match
 from medenv.consultation.questions import Sign
 
-__all__ = ["ClauseReader", "Group", "Reading", "labels_in"]
+__all__ = ["ClauseReader", "Item", "Reading", "labels_in"]
 
-Group: TypeAlias = tuple[tuple[tuple[str, ...], frozenset[str]], ...]
-"""Things named in one breath: for each, the ids of the concepts that its words stand for, and these words."""
+Thing: TypeAlias = tuple[tuple[str, ...], frozenset[str]]
+"""Something named: the ids of the concepts that its words stand for, and these words."""
 
 _SITUATED = ("hpi.aggravating", "hpi.relieving", "hpi.course", "hpi.context", "hpi.onset")
 """Topics beside which a word may name a circumstance ("does coughing make it worse?"), not the thing itself."""
@@ -25,24 +25,33 @@ _WHOLE = 4
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """What stands between two commas, or before or after "or" and "and"."""
+
+    topics: tuple[str, ...]
+    things: tuple[Thing, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What the phrases of one clause are."""
 
-    groups: tuple[Group, ...] = ()
-    """The concepts, those that no comma, "or" or "and" parts in one group."""
-    topics: tuple[str, ...] = ()
-    framed: bool = True
-    """Whether the topics frame the concepts ("allergic to nuts"), not stand beside them ("asthma or allergies")."""
+    items: tuple[Item, ...] = ()
     kinds: frozenset[str] = frozenset()
-    """Every other kind of phrase: open, fishing, command, request, statement, aside, follow_up."""
+    """Every kind of phrase that is neither topic nor concept: open, fishing, command, request and so on."""
     signs: frozenset[Sign] = frozenset()
     rest: frozenset[str] = frozenset()
     """Words that name something and stand in no phrase."""
 
     @property
+    def topics(self) -> tuple[str, ...]:
+        """All topics."""
+        return tuple(dict.fromkeys(topic for item in self.items for topic in item.topics))
+
+    @property
     def concepts(self) -> tuple[str, ...]:
         """The ids of all concepts."""
-        return tuple(id for group in self.groups for ids, _ in group for id in ids)
+        return tuple(id for item in self.items for ids, _ in item.things for id in ids)
 
 
 class ClauseReader:
@@ -70,11 +79,8 @@ class ClauseReader:
         kinds |= {kind for kind, found in (("fishing", fishing), ("open", opens)) if found}
         kinds |= {"statement" for match in by_kind.get("statement", []) if match.at[0] == start}
         kinds |= {"request" for match in by_kind.get("request", []) if _requests(match.at[0], full, start)}
-        items = list(itertools.accumulate(i in paused or word in PARTS for i, word in enumerate(full)))
         return Reading(
-            groups=_groups(concepts, full, items),
-            topics=tuple(dict.fromkeys(m.label[1] for m in sorted(topics, key=lambda m: (m.at[0], -len(m.at))))),
-            framed=not {items[m.at[0]] for m in topics}.isdisjoint(items[m.at[0]] for m in concepts),
+            items=_items(topics, concepts, full, paused),
             kinds=frozenset(kinds),
             signs=frozenset(m.label[1] for m in by_kind.get("sign", [])),  # type: ignore[misc]
             rest=frozenset(
@@ -129,15 +135,20 @@ def _requests(at: int, words: Sequence[str], start: int) -> bool:
     return at <= start or words[at - 1] not in ("you", "for") or words[at - 2] in VERBS
 
 
-def _groups(concepts: list[Match[Label]], words: Sequence[str], items: Sequence[int]) -> tuple[Group, ...]:
-    groups: list[list[tuple[list[str], tuple[int, ...]]]] = []
-    end = -1
+def _items(
+    topics: list[Match[Label]], concepts: list[Match[Label]], words: Sequence[str], paused: frozenset[int]
+) -> tuple[Item, ...]:
+    number = list(itertools.accumulate(i in paused or word in PARTS for i, word in enumerate(words)))
+    named: dict[int, tuple[list[str], dict[tuple[int, ...], list[str]]]] = {}
+    for match in sorted(topics, key=lambda m: (m.at[0], -len(m.at), m.label)):
+        named.setdefault(number[match.at[0]], ([], {}))[0].append(match.label[1])
     for match in sorted(concepts, key=lambda m: (m.at, m.label)):
-        if groups and groups[-1][-1][1] == match.at:
-            groups[-1][-1][0].append(match.label[1])
-            continue
-        if end < 0 or items[match.at[0]] > items[end]:
-            groups.append([])
-        groups[-1].append(([match.label[1]], match.at))
-        end = max(end, match.at[-1])
-    return tuple(tuple((tuple(ids), frozenset(words[i] for i in at)) for ids, at in group) for group in groups)
+        things = named.setdefault(number[match.at[0]], ([], {}))[1]
+        things.setdefault(match.at, []).append(match.label[1])
+    return tuple(
+        Item(
+            tuple(dict.fromkeys(named[i][0])),
+            tuple((tuple(ids), frozenset(words[j] for j in at)) for at, ids in named[i][1].items()),
+        )
+        for i in sorted(named)
+    )

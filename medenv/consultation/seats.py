@@ -7,7 +7,7 @@ import inspect
 import threading
 from collections.abc import Awaitable, Iterable
 from functools import cache
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, overload, runtime_checkable
 
 from medenv.records.record import Record
 
@@ -80,6 +80,10 @@ def _background_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+@overload
+def settle_now(value: Awaitable[T]) -> T: ...
+@overload
+def settle_now(value: T | Awaitable[T]) -> T: ...
 def settle_now(value: T | Awaitable[T]) -> T:
     """The value, waited for where it has to be, for callers that are not coroutines themselves.
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from typing import TypeAlias
 
 from medenv.consultation.clauses import ANY, ASKING, VERBS, Clause, clauses, has_question_form
 from medenv.consultation.facts import CORE, IN_STATEMENT, IN_SYNONYM, STORY, FactIndex, IndexedFact
@@ -48,6 +49,12 @@ _STRONG = frozenset(("hpi.aggravating", "hpi.relieving", "hpi.treatment", "hpi.i
 """Parts of the story that stay the question whatever else is named: "does stress make it worse?"."""
 
 
+_Named: TypeAlias = tuple[Concept, frozenset[str]]
+"""Something that a question names, and its words for it."""
+_BY_THE_WAY = ("site", "circumstance", "generic")
+"""Kinds of concept that ask for nothing of their own beside a thing: "weakness of your arms or legs"."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Subject:
     """What the talk was about before a question, for follow-ups."""
@@ -68,7 +75,8 @@ class QuestionReader:
         self._lexicon = lexicon
         self._index = FactIndex(facts, lexicon)
         self._clauses = _clause_reader(lexicon)
-        self._spelling = Spelling(self._index.rarity)
+        written = (text for f in self._index.facts for text in (f.fact.statement, f.fact.lay, *f.fact.synonyms))
+        self._spelling = Spelling(word for text in written for word in lexicon.words.raw(text))
         self._kin = _KIN if self._has_adult_caregiver() else frozenset()
 
     def read(self, speech: str, earlier: Sequence[Understanding] = ()) -> Understanding:
@@ -106,11 +114,13 @@ class QuestionReader:
             nonlocal left
             if word in self._kin:
                 return "you"
-            if left and word not in self._lexicon.spelling and word not in self._spelling:
-                left -= 1
-                own = self._spelling.correct(word)
-                return own if own != word else self._lexicon.spelling.correct(word)
-            return word
+            if not left or word in self._lexicon.spelling or word in self._spelling or "'" in word:
+                return word
+            if self._lexicon.vocabulary.issuperset(self._lexicon.words.normal(word)):
+                return word
+            left -= 1
+            own = self._spelling.correct(word)
+            return own if own != word else self._lexicon.spelling.correct(word)
 
         return correct
 
@@ -126,7 +136,7 @@ class QuestionReader:
             return True
         requests = "request" in reading.kinds
         if "aside" in reading.kinds:
-            particular = reading.groups or reading.topics
+            particular = reading.items
             if not (particular and (requests or clause.words[0] in ASKING)):
                 return "fishing" in reading.kinds
         return has_question_form(clause, self._lexicon, requests=requests, states="statement" in reading.kinds)
@@ -137,10 +147,8 @@ class QuestionReader:
             return Question(text, "fishing")
         if (leaning := self._lean(clause, reading, subject)) is not None:
             return replace(leaning, text=text)
-        if reading.topics:
-            return self._on_topics(clause, reading, asked)
-        if reading.groups:
-            return self._on_concepts(clause, reading)
+        if reading.items:
+            return self._on_items(clause, reading, asked)
         if named := self._index.named(clause.words):
             return _finding(text, named)
         if "open" in reading.kinds:
@@ -151,18 +159,48 @@ class QuestionReader:
         asks = first in ASKING or first in VERBS or first in ANY or "you" in clause.words
         return Question(text, "finding" if reading.rest and asks else "unclear")
 
-    # --- questions that name a topic
+    def _on_items(self, clause: Clause, reading: Reading, asked: set[str]) -> Question:
+        """A question that names topics or things, each item of a list by itself.
 
-    def _on_topics(self, clause: Clause, reading: Reading, asked: set[str]) -> Question:
+        "Allergic to nuts or latex" asks about both within allergies; "asthma or allergies" asks about two matters.
+        """
+        concepts = [self._lexicon.concepts[id] for id in reading.concepts]
+        telling = any(concept.kind != "generic" for concept in concepts)
         topics = _subject_topics(reading.topics)
-        concepts = [concept for concept in self._concepts(reading) if concept.kind != "generic"]
-        guarded = not self._lexicon.guarded_topics.isdisjoint(topics)
-        if concepts and not reading.framed and not guarded:
-            return _finding(clause.text, self._whole(topics, asked) + self._findings(clause, reading), topics)
-        examples = not _EXAMPLES.isdisjoint(clause.words) and not topics[0].startswith(STORY)
+        if not topics and not telling:
+            return _finding(clause.text, self._index.sharing(reading.rest) or self._index.about(concepts[0]))
+        examples = topics and not _EXAMPLES.isdisjoint(clause.words) and not topics[0].startswith(STORY)
         unknown = reading.rest and _WIDE.isdisjoint(clause.words) and not self._by_value(topics)
-        if (concepts and not examples) or unknown:
-            return self._particular(clause, reading, topics, concepts)
+        if topics and not (telling and not examples) and not unknown:
+            return self._on_topics(clause, topics, asked)
+        named = frozenset(_ids(self._index.named(clause.words)))
+        things = any(concept.kind == "thing" for concept in concepts)
+        frame: tuple[str, ...] = ()
+        found: dict[str, IndexedFact] = {}
+        for item in reading.items:
+            own = tuple(topic for topic in _subject_topics(item.topics) if topic in topics)
+            group = [(self._lexicon.concept(ids), words) for ids, words in item.things]
+            group = [pair for pair in group if pair[0].kind != "generic"]
+            if item.topics:
+                frame = own if self._frames(own) else ()
+            if own and not group and not (unknown and len(reading.items) == 1):
+                facts = self._whole(own, asked)
+            elif own or (frame and group):
+                facts = self._particular(clause, reading, own or frame, group, named)
+            elif group and not (things and all(concept.kind in _BY_THE_WAY for concept, _ in group)):
+                facts = self._findings(group, (), named)
+            else:
+                facts = []
+            found.update((f.fact.id, f) for f in facts)
+        return _finding(clause.text, found.values(), topics)
+
+    def _frames(self, topics: Sequence[str]) -> bool:
+        """Whether topics hold for the further items of a list."""
+        return any(
+            topic in self._lexicon.guarded_topics or topic.startswith(STORY) or topic == "medications" for topic in topics
+        )
+
+    def _on_topics(self, clause: Clause, topics: tuple[str, ...], asked: set[str]) -> Question:
         if not self._index.within(topics) and (other := self._otherwise(clause, topics)):
             return _finding(clause.text, other, topics)
         return Question(clause.text, "topic", topics, _ids(self._whole(topics, asked)))
@@ -178,41 +216,45 @@ class QuestionReader:
         return self._index.about(self._lexicon.concept(ids)) if ids and bare else []
 
     def _particular(
-        self, clause: Clause, reading: Reading, topics: tuple[str, ...], concepts: list[Concept]
-    ) -> Question:
-        """A question about something in particular within topics."""
-        index = self._index
+        self,
+        clause: Clause,
+        reading: Reading,
+        topics: tuple[str, ...],
+        group: list[_Named],
+        named: frozenset[str],
+    ) -> list[IndexedFact]:
+        """The facts on something in particular within topics."""
+        index, concepts = self._index, [concept for concept, _ in group]
         story = all(topic.startswith(STORY) for topic in topics)
-        within = index.within(topics)
         wider = index.within(topics, touching=True)
         least = IN_STATEMENT if story else 0.0
         found = [f for f in wider if any(index.weights(c).get(f.fact.id, -1.0) >= least for c in concepts)]
         if not concepts:
             found = [f for f in wider if not f.words.isdisjoint(reading.rest)]
         if not found and not story and self._lexicon.guarded_topics.isdisjoint(topics):
-            found = self._findings(clause, reading, topics, settle=False)
+            found = self._findings(group, topics, named, settle=False)
         if not found:
             found = index.settling(topics)
         if not found and story:
-            found = self._within_story(clause, reading, topics, concepts)
+            found = self._within_story(clause, topics, group, named)
         elif not found and self._by_value(topics) and all(concept.topics <= set(topics) for concept in concepts):
-            found = within
-        return _finding(clause.text, _ranked(found)[:MAX_TOPIC_FACTS], topics)
+            found = index.within(topics)
+        return _ranked(found)[:MAX_TOPIC_FACTS]
 
     def _within_story(
-        self, clause: Clause, reading: Reading, topics: tuple[str, ...], concepts: list[Concept]
+        self, clause: Clause, topics: tuple[str, ...], group: list[_Named], named: frozenset[str]
     ) -> list[IndexedFact]:
         """The answer to "how long have you had the cough?" where no fact on "how long" mentions a cough.
 
         It is what the record says on "how long" if the cough is what the story is about, and else the cough itself.
         """
-        within = self._index.within(topics)
+        within, concepts = self._index.within(topics), [concept for concept, _ in group]
         if "hpi.previous" in topics and not _ALIKE.isdisjoint(clause.words):
             return within
         if concepts and all(concept.kind == "site" for concept in concepts) and not self._by_value(topics):
             return within
         things = [concept for concept in concepts if concept.kind == "thing"]
-        found = self._findings(clause, reading, topics)
+        found = self._findings(group, topics, named)
         if self._by_value(topics) and all(not c.covers.isdisjoint(self._index.story) for c in things):
             elsewhere = [f for f in found if f.fact.topic not in CORE] if not _APART.isdisjoint(topics) else []
             if elsewhere or within:
@@ -224,49 +266,24 @@ class QuestionReader:
     def _by_value(self, topics: Iterable[str]) -> bool:
         return all(topic in self._lexicon.value_topics for topic in topics)
 
-    # --- questions that name things
-
-    def _on_concepts(self, clause: Clause, reading: Reading) -> Question:
-        concepts = self._concepts(reading)
-        if all(concept.kind == "generic" for concept in concepts):
-            return _finding(clause.text, self._index.sharing(reading.rest) or self._index.about(concepts[0]))
-        return _finding(clause.text, self._findings(clause, reading))
-
-    def _concepts(self, reading: Reading) -> list[Concept]:
-        return [self._lexicon.concepts[id] for id in reading.concepts]
-
     def _findings(
-        self, clause: Clause, reading: Reading, topics: Sequence[str] = (), *, settle: bool = True
-    ) -> list[IndexedFact]:
-        """The facts about each of the things that a clause lists.
-
-        Where none mentions any, those that settle such questions in general, if these may answer too.
-        """
-        found: dict[str, IndexedFact] = {}
-        named = frozenset(_ids(self._index.named(clause.words)))
-        groups = [[(self._lexicon.concept(ids), words) for ids, words in group] for group in reading.groups]
-        things = any(concept.kind == "thing" for group in groups for concept, _ in group)
-        for group in groups:
-            telling = [pair for pair in group if pair[0].kind != "generic"]
-            if telling and not (things and all(concept.kind == "circumstance" for concept, _ in telling)):
-                found.update((f.fact.id, f) for f in self._jointly(telling, topics, named))
-            if len(found) >= MAX_FACTS:
-                break
-        if not found and settle:
-            for home in dict.fromkeys(concept.topics for group in groups for concept, _ in group):
-                whole = len(home) == 1 and self._by_value(home)
-                answers = self._index.within(sorted(home)) if whole else self._index.settling(sorted(home))
-                found.update((f.fact.id, f) for f in answers)
-        return list(found.values())[:MAX_FACTS]
-
-    def _jointly(
-        self, group: list[tuple[Concept, frozenset[str]]], topics: Sequence[str], named: frozenset[str]
+        self, group: list[_Named], topics: Sequence[str], named: frozenset[str], *, settle: bool = True
     ) -> list[IndexedFact]:
         """The facts on things named in one breath: on all of them, or else on what is the matter in it.
 
         "Swelling of your calf" asks for the fact on both; failing one, for swelling. "Muddled at night" asks for what
-        happens at night.
+        happens at night. Where no fact mentions any, those that settle such questions in general, if these may answer.
         """
+        index = self._index
+        found = self._jointly(group, topics, named) if group else []
+        if found or not settle:
+            return found
+        for home in dict.fromkeys(concept.topics for concept, _ in group):
+            whole = len(home) == 1 and self._by_value(home)
+            found += index.within(sorted(home)) if whole else index.settling(sorted(home))
+        return found
+
+    def _jointly(self, group: list[_Named], topics: Sequence[str], named: frozenset[str]) -> list[IndexedFact]:
         index = self._index
         if len(group) == 1:
             return index.about(group[0][0], topics=topics, words=group[0][1], named=named)
@@ -301,7 +318,7 @@ class QuestionReader:
         so unless that was denied, and "is it worse at night?" only where the fact before says something on it: "it" is
         mostly the complaint.
         """
-        index, topics, concepts = self._index, reading.topics, self._concepts(reading)
+        index, topics, concepts = self._index, reading.topics, [self._lexicon.concepts[id] for id in reading.concepts]
         elliptic = "follow_up" in reading.kinds
         if not subject.facts or any(concept.kind not in ("circumstance", "value") for concept in concepts):
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -99,8 +99,13 @@ class Words:
         self._ignored = frozenset(ignored)
         self._known: dict[str, tuple[str, ...]] = {}
 
-    def read(self, text: str) -> list[Span]:
-        """The words of a text in order, with the punctuation between them; a word said twice over counts once."""
+    def read(self, text: str, correct: Callable[[str], str] | None = None) -> list[Span]:
+        """The words of a text in order, with the punctuation between them; a word said twice over counts once.
+
+        Args:
+            text: Any text.
+            correct: Gives what is meant by a lower-case word that may be misspelt.
+        """
         found: list[Span] = []
         mark = ""
         for match in _TOKEN.finditer(text):
@@ -110,13 +115,18 @@ class Words:
                 if not (token in ".," and _between_digits(text, match.start())):
                     mark += token
                 continue
-            for word in self.normal(token.lower()):
+            token = token.lower()
+            for word in self.normal(correct(token) if correct else token):
                 if found and word == found[-1].word and not mark:
                     continue
                 found.append(Span(word, match.start(), match.end(), mark))
                 mark = ""
         found.append(Span("", len(text), len(text), mark))
         return found
+
+    def raw(self, text: str) -> list[str]:
+        """The words of a text as they are written, in lower case."""
+        return [match.group().lower() for match in _TOKEN.finditer(text) if match.group()[0].isalnum()]
 
     def plain(self, text: str) -> list[str]:
         """Only the words of a text, without punctuation."""
@@ -160,38 +170,48 @@ def _between_digits(text: str, at: int) -> bool:
 class Spelling:
     """Finds the known word that a misspelt one stands for.
 
-    Words of fewer than four letters are never corrected, those of four only by a letter that is missing, words of up
-    to seven by one slip (a letter more, less, wrong, or two swapped), longer ones by two; the first letter has to be
+    Words of up to four letters are corrected where two letters are swapped or, in one of four, one is missing; words of
+    up to seven by one slip (a letter more, less, wrong, or two swapped), longer ones by two; the first letter has to be
     right.
     """
 
-    def __init__(self, words: Iterable[str], ordinary: Iterable[str] = ()) -> None:
-        self._words = frozenset(words)
-        self._ordinary = frozenset(ordinary)
+    def __init__(self, words: Iterable[str], real: Iterable[str] = ()) -> None:
+        """Takes the known words, and real words that must not be taken for a misspelling of one."""
+        self._words = frozenset(word for word in words if word.isalpha() and len(word) <= MAX_WORD)
+        self._real = frozenset(real)
         self._near: dict[tuple[str, int], list[str]] = {}
         for word in sorted(self._words):
-            if len(word) >= 4 and word.isalpha():
-                self._near.setdefault((word[0], len(word)), []).append(word)
+            self._near.setdefault((word[0], len(word)), []).append(word)
         self._corrected: dict[str, str] = {}
 
     def __contains__(self, word: object) -> bool:
-        return word in self._words
+        return word in self._words or word in self._real
 
     def correct(self, word: str) -> str:
         """The known word nearest to this one, or the word itself where none is near."""
-        if word in self._words or word in self._ordinary or not 4 <= len(word) <= MAX_WORD or not word.isalpha():
+        if word in self or not 3 <= len(word) <= MAX_WORD or not word.isalpha():
             return word
         if (known := self._corrected.get(word)) is None:
-            known = self._search(word)
+            known = self._short(word) if len(word) < 5 else self._long(word)
             if len(self._corrected) < 1 << 14:
                 self._corrected[word] = known
         return known
 
-    def _search(self, word: str) -> str:
+    def _short(self, word: str) -> str:
+        letters = sorted(word)
+        for candidate in self._near.get((word[0], len(word)), ()):
+            if sorted(candidate) == letters and OSA.distance(word, candidate, score_cutoff=1) == 1:
+                return candidate
+        if len(word) == 4:
+            for candidate in self._near.get((word[0], 5), ()):
+                if OSA.distance(word, candidate, score_cutoff=1) == 1:
+                    return candidate
+        return word
+
+    def _long(self, word: str) -> str:
         slips = 1 if len(word) <= 7 else 2
         best, distance = word, slips + 1
-        lengths = range(len(word) - slips, len(word) + slips + 1) if len(word) > 4 else (5,)
-        for length in sorted(lengths, key=lambda n: abs(n - len(word))):
+        for length in sorted(range(len(word) - slips, len(word) + slips + 1), key=lambda n: abs(n - len(word))):
             for candidate in self._near.get((word[0], length), ()):
                 found = OSA.distance(word, candidate, score_cutoff=distance - 1)
                 if found < distance:

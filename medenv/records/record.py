@@ -269,16 +269,16 @@ def record_from_dict(data: Mapping[str, Any], *, where: str = "record") -> Recor
     truth["diagnosis"] = _build(Diagnosis, truth["diagnosis"])
     demographics = dict(data["demographics"])
     demographics["age"] = Age(**demographics["age"])
-    return Record(
-        **{
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()},
-            "demographics": Demographics(**demographics),
-            "provenance": Provenance(**data["provenance"]),
-            "facts": _tuples(data["facts"], Fact),
-            "exams": _tuples(data["exams"], Exam),
-            "truth": Truth(**truth),
-        }
-    )
+    parts: dict[str, Any] = {
+        **data,
+        "demographics": Demographics(**demographics),
+        "provenance": Provenance(**data["provenance"]),
+        "facts": _tuples(data["facts"], Fact),
+        "exams": _tuples(data["exams"], Exam),
+        "truth": Truth(**truth),
+    }
+    record: Record = _build(Record, parts)
+    return record
 
 
 def record_to_dict(record: Record) -> dict[str, Any]:
