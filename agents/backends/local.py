@@ -35,6 +35,8 @@ __all__ = ["Completion", "LocalBackend", "Past", "Prompt"]
 
 MARGIN = 1e-5
 """In probability; logits of one sequence differ by less than this between batches in single precision."""
+READ_TOGETHER = 16
+"""Prompts that are read in one forward pass; more would pad the short ones to the length of the longest."""
 QUIET = 3
 """Rounds of the event loop without a new request after which a batch that is not full is run."""
 
@@ -150,15 +152,19 @@ class LocalBackend:
         if not prompts:
             return []
         for prompt in prompts:
-            if len(prompt.ids) <= (prompt.past.tokens if prompt.past else 0):
+            if _new(prompt) < 1:
                 raise BackendError(f"expected at least one token after the past, got {len(prompt.ids)} tokens in all")
+        # By what is new in them, so that neighbours are read together with little padding.
+        order = sorted(range(len(prompts)), key=lambda i: _new(prompts[i]))
         with self._busy, torch.inference_mode():
             training = self.model.training
             self.model.eval()
             try:
-                return self._generate(prompts)
+                completions = self._generate([prompts[i] for i in order])
             finally:
                 self.model.train(training)
+        placed = dict(zip(order, completions, strict=True))
+        return [placed[i] for i in range(len(prompts))]
 
     def _generate(self, prompts: Sequence[Prompt]) -> list[Completion]:
         rows = _Rows(self.model, prompts, self.max_tokens)
@@ -208,6 +214,11 @@ class LocalBackend:
         return logits
 
 
+def _new(prompt: Prompt) -> int:
+    """How many tokens the past does not cover."""
+    return len(prompt.ids) - (prompt.past.tokens if prompt.past else 0)
+
+
 def _draws(seed: tuple[int, ...], count: int) -> FloatArray:
     return np.random.default_rng(seed).random(count)
 
@@ -223,7 +234,8 @@ class _Rows:
         config = model.config.get_text_config()
         kept = [prompt.past.tokens if prompt.past else 0 for prompt in prompts]
         chunks = [prompt.ids[past:] for prompt, past in zip(prompts, kept, strict=True)]
-        self._start, self._chunk = max(kept), max(map(len, chunks))
+        self._widths = [*map(len, chunks)]
+        self._start, self._chunk = max(kept), max(self._widths)
         columns = self._start + self._chunk + room
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
@@ -245,13 +257,24 @@ class _Rows:
         self._ended: dict[int, Past] = {}
 
     def prefill(self) -> Tensor:
-        """Reads what the pasts do not cover; the logits after the last token of each prompt."""
-        end = self._start + self._chunk
+        """Reads what the pasts do not cover; the logits after the last token of each prompt.
+
+        The new tokens of all rows end in the same column, and a few rows at a time are read.
+        """
+        whole, end = self._cache.states, self._start + self._chunk
         place = torch.arange(end, device=self._valid.device)
-        new = place[self._start :]
-        seen = self._valid[:, None, :end] & (place <= new[:, None])
-        # A padding column sees itself, for attention over nothing is not a number.
-        return self._forward(self._ids, seen | (place == new[:, None]))
+        logits = []
+        for first in range(0, len(self._widths), READ_TOGETHER):
+            rows = slice(first, first + READ_TOGETHER)
+            width = max(self._widths[rows])
+            self._cache.states, self._cache.used = whole[:, :, rows], end - width
+            new = place[end - width :]
+            seen = self._valid[rows, None, :end] & (place <= new[:, None])
+            # A padding column sees itself, for attention over nothing is not a number.
+            seen = seen | (place == new[:, None])
+            logits.append(self._forward(self._ids[rows, self._chunk - width :], seen, self._valid[rows]))
+        self._cache.states = whole
+        return torch.cat(logits)
 
     def decode(self, tokens: IntArray) -> Tensor:
         """Feeds one token a row, the rows that have ended aside; the logits after it."""
@@ -261,11 +284,11 @@ class _Rows:
         column = self._cache.used
         self._valid[:, column] = torch.from_numpy(self.going)
         fed = torch.from_numpy(tokens).to(self._ids.device)[:, None]
-        return self._forward(fed, self._valid[:, None, : column + 1])
+        return self._forward(fed, self._valid[:, None, : column + 1], self._valid)
 
-    def _forward(self, ids: Tensor, seen: Tensor) -> Tensor:
+    def _forward(self, ids: Tensor, seen: Tensor, valid: Tensor) -> Tensor:
         start, count = self._cache.used, ids.shape[1]
-        before = self._valid[:, : start + count].cumsum(-1)[:, start:] - 1
+        before = valid[:, : start + count].cumsum(-1)[:, start:] - 1
         logits: Tensor = self._model(
             ids,
             attention_mask=seen[:, None],
