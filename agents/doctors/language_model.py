@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from medenv.agents.backends.local import Completion, LocalBackend, Past, Prompt
 from medenv.consultation.acts import clean
@@ -15,8 +16,10 @@ from medenv.consultation.views import DoctorView, Message
 from medenv.errors import MissingExtraError, RunError
 
 try:
+    from safetensors import SafetensorError
     from tokenizers import Tokenizer
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 except ImportError as missing:
     raise MissingExtraError(
         f"expected the extra 'train' for language-model doctors, got {missing}; pip install 'medenv-rl[train]'"
@@ -195,7 +198,8 @@ class LanguageModelDoctor:
         """Writes the policy as a folder: weights, configuration, tokenizer and how messages are sampled."""
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
-        self.model.save_pretrained(folder)
+        with _no_progress_bars():
+            self.model.save_pretrained(folder)
         self.tokenizer.save(str(folder / "tokenizer.json"))
         settings = {
             "schema": SCHEMA,
@@ -217,22 +221,35 @@ class LanguageModelDoctor:
             settings = json.loads((folder / "policy.json").read_text("utf-8"))
             if settings["schema"] != SCHEMA:
                 raise RunError(f"{folder}: expected a policy of schema {SCHEMA!r}, got {settings['schema']!r}")
+            with _no_progress_bars():
+                model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
             return cls(
-                AutoModelForCausalLM.from_pretrained(folder, local_files_only=True),
+                model,
                 Tokenizer.from_file(str(folder / "tokenizer.json")),
                 format=ChatFormat(**settings["format"]),
                 max_tokens=settings["max_tokens"],
                 temperature=settings["temperature"],
                 batch=batch,
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             if isinstance(error, RunError):
                 raise
             reason = " ".join(str(error).split())[:200]
             raise RunError(f"{folder}: expected the folder of a policy, got {reason}") from None
 
 
-_Key = tuple[int, tuple[Message, ...]]
+_Key: TypeAlias = tuple[int, tuple[Message, ...]]
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def load_doctor(path: str | Path) -> LanguageModelDoctor:

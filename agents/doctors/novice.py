@@ -1,7 +1,7 @@
 """The novice: a doctor of middling skill that knows the knowledge base, for a policy to take its first words from.
 
-Each novice has some good habits and lacks others, so a crowd of them holds every piece of a good consultation, and hardly
-ever all of them at once. What they say and how likely each habit is stands in `novice.json`.
+Each novice has some good habits and lacks others, so a crowd of them holds every piece of a good consultation, and
+hardly ever all of them at once. What they say and how likely each habit is stands in `novice.json`.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ def _rounds(habits: Habits, rng: random.Random, max_turns: int) -> list[str]:
     data = _data()
     pool = [topic for topic in topics() if topic != "identity" and topic not in data["perspective"]]
     weights = {topic: data["usual_weight"] if topic in data["usual"] else 1 for topic in pool}
-    asked = set(sorted(pool, key=lambda topic: -rng.random() ** (1 / weights[topic]))[: habits.rounds * habits.questions])
+    by_chance = sorted(pool, key=lambda topic: -(rng.random() ** (1 / weights[topic])))
+    asked = set(by_chance[: habits.rounds * habits.questions])
     if habits.asks_perspective:
         asked.update(data["perspective"])
     questions = [topics()[topic]["question"] for topic in topics() if topic in asked]
@@ -132,8 +133,7 @@ def _with_orders(message: str, view: DoctorView, habits: Habits, rng: random.Ran
 def _closing(view: DoctorView, habits: Habits, rng: random.Random) -> str:
     knowledge, evidence = load_knowledge(), listen(view)
     if rng.random() >= habits.insight:
-        evidence = Evidence(evidence.complaint, evidence.age, evidence.sex)
-        guesses = _ranked(knowledge, evidence)
+        guesses = _ranked(knowledge, Evidence(evidence.complaint, evidence.age, evidence.sex))
         lead = rng.choices(guesses, [chance for _, chance in guesses])[0]
         guesses = [lead, *(guess for guess in guesses if guess is not lead)]
     else:
@@ -143,13 +143,14 @@ def _closing(view: DoctorView, habits: Habits, rng: random.Random) -> str:
     speech = []
     if habits.explains:
         speech.append(phrases["explains"].format(name=first.diagnosis.name))
-    if habits.cites and (findings := _citable(knowledge, listen(view), rng)):
-        speech.append(phrases["cites"].format(findings=" and ".join(findings[:CITED])))
+    findings = _citable(knowledge, evidence, rng)[:CITED]
+    if habits.cites and len(findings) > 1:
+        speech.append(phrases["cites"].format(findings=" and ".join(findings)))
     if habits.safety_nets:
         speech.append(phrases["safety_nets"])
     lines = [" ".join(speech)] if speech else []
     lines.append(f"DIAGNOSIS: {_differential(knowledge, guesses, habits)}")
-    if plan := _plan(knowledge, first, listen(view), habits, rng):
+    if plan := _plan(knowledge, first, evidence, habits, rng):
         lines.append(f"PLAN: {'; '.join(plan)}")
     if habits.refers:
         lines.append(f"REFER: {first.department}")
@@ -168,7 +169,7 @@ def _ranked(knowledge: KnowledgeBase, evidence: Evidence) -> list[tuple[str, flo
 
 
 def _differential(knowledge: KnowledgeBase, guesses: Sequence[tuple[str, float]], habits: Habits) -> str:
-    names = [knowledge.conditions[condition].diagnosis.name for condition, _ in guesses[: NAMED if habits.weighs else 1]]
+    names = [knowledge.conditions[condition].diagnosis.name for condition, _ in guesses[:NAMED]]
     if not habits.weighs:
         return names[0]
     return "; ".join(f"{name} ({chance})" for name, chance in zip(names, (0.7, 0.2, 0.1), strict=False))
@@ -186,17 +187,16 @@ def _plan(
 
 
 def _citable(knowledge: KnowledgeBase, evidence: Evidence, rng: random.Random) -> list[str]:
-    told = [
+    """What speaks for a diagnosis: symptoms that are there, and results that are not normal."""
+    named = [
         knowledge.findings[key].synonyms[0]
         for key, value in evidence.findings.items()
         if value == "present" and knowledge.findings[key].synonyms
     ]
-    found = [
-        knowledge.exams[key].name
-        for key, value in evidence.exams.items()
-        if not any(outcome.normal for outcome in knowledge.exams[key].outcomes if outcome.id == value)
-    ]
-    named = [*told, *found]
+    for key, value in evidence.exams.items():
+        exam = knowledge.exams[key]
+        if not any(outcome.normal for outcome in exam.outcomes if outcome.id == value):
+            named.append(exam.name)
     return rng.sample(named, len(named))
 
 

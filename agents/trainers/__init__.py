@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Point", "Progress", "TrainResult", "Trainer", "trainers"]
 
-Point: TypeAlias = dict[str, float]
-"""One point of a learning curve: `step`, `reward` and whatever else a trainer measures."""
+Point: TypeAlias = dict[str, float | None]
+"""One point of a learning curve: `step`, `reward` and whatever else a trainer measures; None where there is nothing."""
 Progress: TypeAlias = Callable[[Point], None]
 """Called with each new point while a trainer is at work."""
 

@@ -12,8 +12,8 @@ from medenv.agents.doctors.language_model import ChatFormat, LanguageModelDoctor
 
 __all__ = ["reference_policy", "train_tokenizer"]
 
-CUTS = r"[.;:?!]+ ?|\n|\d"
-"""Where a token must end: after a sentence or an item, and at each digit. Whole questions may be one token."""
+CUTS = r"[.;:?!]+ |\n| \d+"
+"""Where a token must end: after a sentence, an item or a line, and around a number. Whole questions may be one token."""
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, format: ChatFormat | None = None) -> Tokenizer:
@@ -45,7 +45,13 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, format: ChatFormat | 
 
 
 def reference_policy(
-    texts: Iterable[str], *, seed: int, vocabulary: int = 3072, max_tokens: int = 96, batch: int = 64
+    texts: Iterable[str],
+    *,
+    seed: int,
+    vocabulary: int = 6144,
+    max_tokens: int = 96,
+    temperature: float = 1.0,
+    batch: int = 64,
 ) -> LanguageModelDoctor:
     """A policy with random weights, of 1.4 million parameters with the default vocabulary.
 
@@ -54,6 +60,7 @@ def reference_policy(
         seed: Of the weights.
         vocabulary: The most tokens it knows.
         max_tokens: The longest message.
+        temperature: What its messages are sampled with, in training as in use.
         batch: The most messages sampled in one batch.
     """
     tokenizer = train_tokenizer(texts, vocabulary)
@@ -74,4 +81,4 @@ def reference_policy(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = Qwen3ForCausalLM(config)
-    return LanguageModelDoctor(model, tokenizer, max_tokens=max_tokens, batch=batch)
+    return LanguageModelDoctor(model, tokenizer, max_tokens=max_tokens, temperature=temperature, batch=batch)

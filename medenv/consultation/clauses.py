@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ MAX_TAG = 5
 """The most words of a tag ("isn't that right?")."""
 
 ANY = wordset("any anything anyone")
-ASKING = wordset("what when where which who how why whose")
+ASKING = wordset("what when where whereabouts which who how why whose")
 PARTS = wordset("and or nor")
 VERBS = wordset("be do have can would should")
 
@@ -26,11 +27,24 @@ _PAUSE = frozenset(",:\u2013\u2014()\uff0c")
 _LINKS = wordset("and or but nor also then so plus")
 _SUBJECTS = wordset("you it this that these those there any anyone anything someone")
 _NAMING = wordset("what which who whose")
+_OF_WHICH = wordset("which whose")
 _MEASURES = wordset("long much many often bad severe far old soon about kind sort type else time day side part")
-_CAUSES = wordset("make bring cause help happen live")
+_CAUSES = wordset("make bring cause help happen live set ease worry")
+_WHETHER = wordset("whether if")
+_ASIDES = wordset("when while if since before after once as until")
+"""Words that begin what is said beside a question: "when you cough, is there any blood?"."""
+_PLACES = wordset("at in on to for with by from of since until")
+_NAMES = wordset("mother father madam dear love mate pet hon honey ma'am")
+"""What somebody may be called: "so, mum, has he a fever?"."""
 _REQUESTS = wordset("tell describe explain")
+_WISHES = wordset("like want need wonder wish")
 _SELF = wordset("i we let my our")
 _TAG = VERBS | wordset("you it that this there not right correct true so yeah yes no and or case")
+_TAGS = frozenset(
+    (*tag.split(),)
+    for tag in ("i take it", "i gather", "i presume", "i assume", "i suppose", "would you say", "do you think")
+)
+"""Tags of other words, which mean something else elsewhere."""
 _EMPTY = _TAG | _SUBJECTS | wordset("all like anything something else thing of sort kind")
 _SAYS = VERBS | _REQUESTS | wordset("i we you any feel get sorry thank")
 """Without one of these a stretch of words neither asks nor states: "on a scale of one to ten"."""
@@ -74,23 +88,31 @@ def clauses(speech: str, lexicon: Lexicon, correct: Callable[[str], str]) -> Ite
 def _split(words: list[str], spans: list[Span], speech: str, lexicon: Lexicon, marked: bool) -> Iterator[Clause]:
     pauses = {i for i, span in enumerate(spans) if i and not _PAUSE.isdisjoint(span.mark)}
     starts = [0]
-    for i in range(1, len(words)):
+    for i in range(1, 0 if tuple(words) in lexicon.plain_questions else len(words)):
         if (words[i] in _LINKS or i in pauses) and _parts(words, starts[-1], i, i in pauses, lexicon):
             starts.append(i)
     end = len(words)
     if len(starts) > 1 and end - starts[-1] <= MAX_TAG and all(word in _TAG for word in words[starts[-1] :]):
         end = starts.pop()
+    elif (tag := max(pauses, default=0)) > starts[-1] and tuple(words[tag:]) in _TAGS:
+        end = tag
     for start, stop in zip(starts, [*starts[1:], end], strict=True):
-        head = start
-        while head < stop - 1 and words[head] in lexicon.openers:
-            head += 1
+        head = _head(words, start, stop, pauses, lexicon)
         yield Clause(
             lead=tuple(words[start:head]),
             words=tuple(words[head:stop]),
             pauses=frozenset(i - head for i in pauses if head < i < stop),
             text=speech[spans[start].start : spans[stop - 1].end].strip(),
-            marked=marked and stop == end,
+            marked=marked and (stop == end or words[head] == "you"),
         )
+
+
+def _head(words: Sequence[str], start: int, stop: int, pauses: set[int], lexicon: Lexicon) -> int:
+    """Where a clause begins after the words that lead up to it: "okay, and", "so, mum,"."""
+    head = start
+    while head < stop - 1 and (words[head] in lexicon.openers or (words[head] in _NAMES and head + 1 in pauses)):
+        head += 1
+    return head
 
 
 def _parts(words: Sequence[str], start: int, i: int, pause: bool, lexicon: Lexicon) -> bool:
@@ -100,10 +122,13 @@ def _parts(words: Sequence[str], start: int, i: int, pause: bool, lexicon: Lexic
         j += 1
     if j == len(words) or (words[i] == "or" and words[j] not in ASKING):
         return False
-    if not _begins(words, j, pause and j == i):
-        return False
     before = words[start:i]
+    told = not _REQUESTS.isdisjoint(before)
+    if not (_begins(words, j, pause and j == i) or (told and words[j] in _WHETHER)):
+        return False
     if before[0] not in ASKING and _SAYS.isdisjoint(before):
+        return False
+    if before[0] in _ASIDES and not any(a in VERBS and b in _SUBJECTS for a, b in itertools.pairwise(before)):
         return False
     if all(word in ASKING or word in _LINKS for word in before):
         return False
@@ -119,6 +144,8 @@ def _begins(words: Sequence[str], i: int, pause: bool) -> bool:
         told = not _REQUESTS.isdisjoint(words[:6])
         named = word in _NAMING or word == "how"
         return told or (named and word != "which" and not VERBS.isdisjoint(words[i + 1 : i + 6]))
+    if word in _PLACES and (after in _NAMING or after == "how"):
+        return not (pause or VERBS.isdisjoint(words[i + 2 : i + 8])) or " ".join(words[i : i + 3]) == "for how long"
     if word in VERBS:
         return after in _SUBJECTS or (word in ("be", "do") and not pause and after not in ("not", END))
     return word in ANY or word in _REQUESTS
@@ -145,7 +172,7 @@ def has_question_form(clause: Clause, lexicon: Lexicon, *, requests: bool, state
     if requests and (clause.marked or not states):
         return True
     if words[0] in _SELF:
-        return False
+        return not (states or _WISHES.isdisjoint(words[:4]) or ASKING.isdisjoint(words[4:]))
     if states:
         return clause.marked and "you" in words and (words[0] in ASKING or words[0] in VERBS or words[0] in ANY)
     return clause.marked or _inverted(words)
@@ -162,6 +189,10 @@ def _inverted(words: Sequence[str]) -> bool:
             or second in _MEASURES
             or second in _CAUSES
             or (first in _NAMING and not VERBS.isdisjoint(words[1:6]))
+            or first in _OF_WHICH
+            or (first in _NAMING and second not in _SUBJECTS)
             or any(words[i] in VERBS and words[i + 1] in _SUBJECTS for i in range(1, min(6, len(words) - 1)))
         )
+    if first in _PLACES and second in ASKING:
+        return True
     return first in ANY or first in _REQUESTS

@@ -22,6 +22,9 @@ _MIN_WORDS = 3
 """A text of fewer words ("No.") could stand in any reply."""
 _NEARLY = 93.0
 """How alike, of 100, a passage of the reply and the text of a fact have to be."""
+_DENIES_NEXT = frozenset(("not", "never", "without", "deny"))
+_BEFORE = 2
+"""How many words before a passage may deny it."""
 _NEGATIONS = frozenset(("not", "no", "never", "none", "nothing", "nobody", "without", "neither", "deny"))
 
 
@@ -93,11 +96,19 @@ def _plain(text: str) -> str:
 def _stands_in(text: str, reply: str) -> bool:
     if text.count(" ") + 1 < _MIN_WORDS or len(text) > len(reply) / 0.9:
         return False
-    if f" {text} " in f" {reply} ":
-        return True
-    found = partial_ratio_alignment(text, reply, score_cutoff=_NEARLY)
-    return found is not None and _negations(text) == _negations(reply[found.dest_start : found.dest_end])
+    at = f" {reply} ".find(f" {text} ")
+    if at < 0:
+        found = partial_ratio_alignment(text, reply, score_cutoff=_NEARLY)
+        if found is None:
+            return False
+        at, end = found.dest_start, found.dest_end
+    else:
+        end = at + len(text)
+    # What is denied is mostly denied just before: "I don't", "I never".
+    before = reply[:at].split()[-_BEFORE:] if reply[at - 1 : at] in ("", " ") else reply[:at].split()[-_BEFORE - 1 :]
+    denied = any(word in _DENIES_NEXT for word in before)
+    return not denied and _negations(text.split()) == _negations(reply[at:end].split())
 
 
-def _negations(text: str) -> int:
-    return sum(word in _NEGATIONS for word in text.split())
+def _negations(words: Sequence[str]) -> int:
+    return sum(word in _NEGATIONS for word in words)

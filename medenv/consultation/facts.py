@@ -12,7 +12,7 @@ from medenv.consultation.phrases import Phrases
 from medenv.consultation.reading import labels_in
 from medenv.records.record import Fact
 
-__all__ = ["CORE", "STORY", "FactIndex", "IndexedFact"]
+__all__ = ["CORE", "HISTORY", "STORY", "FactIndex", "IndexedFact"]
 
 STORY: Final = "hpi."
 CORE = frozenset(("hpi.onset", "hpi.location", "hpi.character", "hpi.course", "hpi.severity"))
@@ -23,11 +23,18 @@ IN_STATEMENT, IN_LAY, IN_SYNONYM = 2.0, 1.5, 3.0
 _NARROWER = 0.5
 _HOME, _NAMED_TOPIC, _NAMED_FACT, _SAME_WORD, _ASIDE = 1.5, 3.0, 1.5, 1.0, -1.0
 _MARGIN = 0.9
+_SHARE, _SPOKEN = 0.4, 0.5
+"""How much of a question's words a fact has to share, and what a word counts that only its lay text has."""
 _ABOUT_ONE = 3
 """The most facts on one thing."""
 _PLACED = (STORY, "ros.", "history.medical")
 """Where a word for a part of the body says what a fact is about."""
-_SETTLED = ("history.", "medications", "allergies", "family", "social.")
+_TOLD_OTHERWISE = frozenset(
+    ("hpi.previous", "hpi.treatment", "hpi.aggravating", "hpi.relieving", "hpi.impact", "hpi.radiation", "hpi.duration")
+)
+"""Parts of the story that name a thing only in passing: "it was gone after sleep"."""
+HISTORY: Final = ("history.", "medications", "allergies", "family", "social.")
+"""How the topics begin that do not deal with the complaint."""
 _ONE_MATTER = frozenset(("social.smoking", "social.alcohol", "social.drugs", "social.travel", "social.sexual"))
 """Topics whose facts all deal with one matter, so that denying it denies every form of it."""
 _BROAD = frozenset(("new_medication", "otc", "doctor_seen", "tests_before", "compliance", "episode", "pain"))
@@ -45,6 +52,8 @@ class IndexedFact:
     """The concepts in its clinical statement."""
     words: frozenset[str]
     """Its words that name something."""
+    spoken: frozenset[str]
+    """Those of them that only its lay text has."""
     touches: frozenset[str]
     """Parts of the story that its statement or its synonyms touch."""
 
@@ -100,12 +109,19 @@ class FactIndex:
         return [self.by_id[id] for id in dict.fromkeys(m.label for m in matches if len(m.at) == longest)]
 
     def sharing(self, words: Iterable[str]) -> list[IndexedFact]:
-        """The facts that share the most and the rarest of some words."""
-        wanted = {word for word in words if 0 < self.rarity[word] <= _ABOUT_ONE}
+        """The facts that share the most and the rarest of some words, if they share enough of all that was asked."""
+        weights = {word: 1 / max(1, self.rarity[word]) for word in sorted(words)}
+        wanted = {word for word in weights if 0 < self.rarity[word] <= _ABOUT_ONE}
         if not wanted:
             return []
-        scored = [(sum(1 / self.rarity[word] for word in sorted(wanted & f.words)), f) for f in self.facts]
-        best = max(score for score, _ in scored)
+        scored = [
+            (sum(weights[word] * (_SPOKEN if word in f.spoken else 1) for word in sorted(wanted & f.words)), f)
+            for f in self.facts
+            if f.fact.topic not in self._lexicon.guarded_topics
+        ]
+        best = max((score for score, _ in scored), default=0.0)
+        if best < _SHARE * sum(weights.values()):
+            return []
         return [f for score, f in scored if score >= 0.75 * best][:_ABOUT_ONE]
 
     def weights(self, concept: Concept) -> dict[str, float]:
@@ -116,11 +132,16 @@ class FactIndex:
                 named = [
                     weight if id == concept.id else _NARROWER * weight
                     for id, weight in indexed.mentions.items()
-                    if id in concept.covers
+                    if id in concept.covers and (weight > IN_LAY or self._at_home(id, indexed))
                 ]
                 if named:
                     found[indexed.fact.id] = max(named)
         return found
+
+    def _at_home(self, id: str, indexed: IndexedFact) -> bool:
+        """Whether a fact may be about a concept that it only touches in passing, in its lay text."""
+        concept, topic = self._lexicon.concepts[id], indexed.fact.topic
+        return concept.kind != "thing" or topic in concept.topics or indexed.fact.polarity == "absent"
 
     def about(
         self,
@@ -145,7 +166,9 @@ class FactIndex:
             home, asked = topic in concept.topics, topic in topics
             if topic in self._lexicon.guarded_topics and not (home or asked):
                 continue
-            if concept.kind == "site" and not topic.startswith(_PLACED):
+            if concept.kind == "site" and not (topic.startswith(_PLACED) and weight >= IN_STATEMENT / 2):
+                continue
+            if concept.kind == "thing" and topic in _TOLD_OTHERWISE and not (home or asked) and weight < IN_SYNONYM:
                 continue
             score = weight + _HOME * home + _NAMED_TOPIC * asked + _ASIDE * (topic == "social.exposure")
             score += _NAMED_FACT * (id in named) + _SAME_WORD * (not words.isdisjoint(indexed.words))
@@ -159,7 +182,7 @@ class FactIndex:
 
     def _settles(self, indexed: IndexedFact) -> bool:
         topic = indexed.fact.topic
-        if indexed.fact.polarity == "present" or not topic.startswith(_SETTLED):
+        if indexed.fact.polarity == "present" or not topic.startswith(HISTORY):
             return False
         concepts = (self._lexicon.concepts[id] for id in indexed.stated - _BROAD)
         return all(topic in _ONE_MATTER and concept.topics <= {topic} for concept in concepts)
@@ -179,4 +202,7 @@ def _indexed(fact: Fact, lexicon: Lexicon) -> IndexedFact:
             elif kind == "topic" and id.startswith(STORY) and weight >= IN_STATEMENT:
                 touches.add(id)
     stated = {id for kind, id in labels_in(lexicon.words.plain(fact.statement), lexicon) if kind == "concept"}
-    return IndexedFact(fact, mentions, frozenset(stated), frozenset(words), frozenset(touches))
+    written = {word for text in (fact.statement, *fact.synonyms) for word in lexicon.words.plain(text)}
+    return IndexedFact(
+        fact, mentions, frozenset(stated), frozenset(words), frozenset(words - written), frozenset(touches)
+    )

@@ -17,7 +17,7 @@ from medenv.consultation.words import Spelling, Words
 from medenv.errors import RecordError
 from medenv.records.record import topics
 
-__all__ = ["BEGIN", "END", "Concept", "Label", "Lexicon", "lexicon"]
+__all__ = ["BEGIN", "END", "Concept", "Label", "LabelKind", "Lexicon", "lexicon"]
 
 BEGIN, END = "^", "$"
 """Stand before the first and after the last word of what is searched, so that a phrase can ask for them."""
@@ -26,7 +26,19 @@ LONG = 8
 """A slip of the pen in a shorter word must not make an innocent question look like fishing."""
 
 LabelKind: TypeAlias = Literal[
-    "concept", "topic", "open", "fishing", "command", "request", "statement", "aside", "follow_up", "sign"
+    "concept",
+    "concept_hint",
+    "topic",
+    "topic_hint",
+    "open",
+    "fishing",
+    "fishing_hint",
+    "command",
+    "request",
+    "statement",
+    "aside",
+    "follow_up",
+    "sign",
 ]
 Label: TypeAlias = tuple[LabelKind, str]
 """What a phrase stands for: its kind, and the id of the concept, topic or sign."""
@@ -64,9 +76,11 @@ class Lexicon:
         self.otherwise = {id: tuple(topic["otherwise"]) for id, topic in data["topics"].items() if "otherwise" in topic}
         self.openers = frozenset(self._flat(words["openers"]))
         self.ordinary = frozenset(self._flat(words["ordinary"]))
+        self.plain_questions = frozenset(tuple(self.words.plain(topic["question"])) for topic in topics().values())
+        """The question that stands for a whole topic, in the words in which words are compared."""
         patterns = list(self._patterns(data))
         self.phrases: Phrases[Label] = Phrases(patterns)
-        self.vocabulary = frozenset(word for elements, _ in patterns for e in elements for word in e or ()) | self.ordinary
+        self.vocabulary = self.ordinary.union(word for elements, _ in patterns for e in elements for word in e or ())
         """Every word of the lexicon, in the form in which words are compared."""
         fished = {word for texts in data["fishing"].values() for text in texts for word in self.words.raw(text)}
         written = {word for text in _texts(data) for word in self.words.raw(text)}
@@ -111,7 +125,10 @@ class Lexicon:
     def _patterns(self, data: Mapping[str, Any]) -> Iterable[tuple[list[frozenset[str] | None], Label]]:
         kinds: list[tuple[LabelKind, str, Iterable[str]]] = [
             *(("concept", id, concept["words"]) for id, concept in data["concepts"].items()),
+            *(("concept_hint", id, concept.get("hints", ())) for id, concept in data["concepts"].items()),
             *(("topic", id, topic["phrases"]) for id, topic in data["topics"].items()),
+            *(("topic_hint", id, topic.get("hints", ())) for id, topic in data["topics"].items()),
+            ("fishing_hint", "", data["fishing"].get("hints", ())),
             *(("sign", id, texts) for id, texts in data["signs"].items()),
             ("open", "", data["open"]),
             ("fishing", "", data["fishing"]["asked"]),

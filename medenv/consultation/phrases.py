@@ -72,10 +72,13 @@ class Phrases(Generic[L]):
         for word in dict.fromkeys(words):
             for entry in self._gapped.get(word, ()):
                 elements, label = entry
-                if id(entry) in tried or any(e is not None and e.isdisjoint(present) for e in elements):
-                    continue
-                tried.add(id(entry))
-                found += [Match(label, at) for at in _places(elements, words)]
+                for element in elements:
+                    if element is not None and element.isdisjoint(present):
+                        break
+                else:
+                    if id(entry) not in tried:
+                        tried.add(id(entry))
+                        found += [Match(label, at) for at in _places(elements, words)]
         return found
 
 

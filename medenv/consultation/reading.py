@@ -9,9 +9,10 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from medenv.consultation.clauses import PARTS, VERBS
-from medenv.consultation.lexicon import BEGIN, END, Label, Lexicon
+from medenv.consultation.lexicon import BEGIN, END, Label, LabelKind, Lexicon
 from medenv.consultation.phrases import Match
 from medenv.consultation.questions import Sign
+from medenv.consultation.words import wordset
 
 __all__ = ["ClauseReader", "Item", "Reading", "labels_in"]
 
@@ -20,6 +21,8 @@ Thing: TypeAlias = tuple[tuple[str, ...], frozenset[str]]
 
 _SITUATED = ("hpi.aggravating", "hpi.relieving", "hpi.course", "hpi.context", "hpi.onset")
 """Topics beside which a word may name a circumstance ("does coughing make it worse?"), not the thing itself."""
+_SCENE = wordset("since while whilst when before after during until once")
+"""Words that begin what sets the scene of a question."""
 _WHOLE = 4
 """A phrase of at least so many words may run across a comma ("ears, nose or throat")."""
 
@@ -71,8 +74,25 @@ class ClauseReader:
             if len(match.at) >= _WHOLE or not any(match.at[0] < i <= match.at[-1] for i in paused):
                 by_kind.setdefault(match.label[0], []).append(match)
                 used.update(match.at)
+        if lead:
+            # A greeting may be made of words that else only lead up to a question: "good morning".
+            spoken = self._lexicon.phrases.find((*lead, *words[:_WHOLE]))
+            by_kind["sign"] = [*by_kind.get("sign", []), *(m for m in spoken if m.label[0] == "sign")]
+            for kind in ("topic", "concept"):
+                by_kind[kind] = [m for m in by_kind.get(kind, []) if m.at[-1] >= start]
         opens, fishing = by_kind.get("open", []), by_kind.get("fishing", [])
         topics, concepts = self._subjects(by_kind.get("topic", []), by_kind.get("concept", []), opens)
+        number = _numbers(full, paused)
+        told = {number[m.at[0]] for m in topics}
+        told |= {number[m.at[0]] for m in concepts if self._lexicon.concepts[m.label[1]].kind == "thing"}
+        about = [m for m in _unhinted(by_kind.get("topic_hint", []), "topic") if number[m.at[0]] not in told]
+        things = [m for m in _unhinted(by_kind.get("concept_hint", []), "concept") if number[m.at[0]] not in told]
+        if about or things:
+            topics, concepts = self._subjects([*topics, *about], [*concepts, *things], opens)
+        if not topics and not concepts:
+            fishing = [*fishing, *by_kind.get("fishing_hint", [])]
+        scene = _scene(full, start, paused)
+        topics, concepts = self._foremost(topics, concepts, scene)
         fishing = [m for m in fishing if not _covered(m, topics) and not _covered(m, concepts)]
         opens = [m for m in opens if not _covered(m, topics) and not _covered(m, fishing)]
         kinds: set[str] = {kind for kind in ("command", "aside", "follow_up") if kind in by_kind}
@@ -80,11 +100,13 @@ class ClauseReader:
         kinds |= {"statement" for match in by_kind.get("statement", []) if match.at[0] == start}
         kinds |= {"request" for match in by_kind.get("request", []) if _requests(match.at[0], full, start)}
         return Reading(
-            items=_items(topics, concepts, full, paused),
+            items=_items(topics, concepts, full, number),
             kinds=frozenset(kinds),
             signs=frozenset(m.label[1] for m in by_kind.get("sign", [])),  # type: ignore[misc]
             rest=frozenset(
-                word for i, word in enumerate(words, start) if i not in used and self._lexicon.names_something(word)
+                word
+                for i, word in enumerate(words, start)
+                if i not in used and self._lexicon.names_something(word) and not (opens and i in scene)
             ),
         )
 
@@ -93,6 +115,8 @@ class ClauseReader:
     ) -> tuple[list[Match[Label]], list[Match[Label]]]:
         """The topics and concepts that count: longer phrases outdo those that they cover or overlap."""
         longest = [m for m in topics if not (_covered(m, topics) or _covered(m, opens) or _outdone(m, concepts))]
+        if any(m.label[1] == "allergies" for m in longest):
+            longest = [m for m in longest if m.label[1] not in ("medications", "social.drugs") or len(m.at) > 1]
         if family := [m for m in longest if m.label[1] == "family"]:
             own = ("ros.", "history.medical")
             longest = [m for m in longest if not m.label[1].startswith(own) or any(m.at == f.at for f in family)]
@@ -107,11 +131,28 @@ class ClauseReader:
             named = [m for m in named if kinds[m] != "circumstance" or m.at not in things]
         return longest, named
 
+    def _foremost(
+        self, topics: list[Match[Label]], concepts: list[Match[Label]], scene: range
+    ) -> tuple[list[Match[Label]], list[Match[Label]]]:
+        """Without what only sets the scene, where anything else is asked for."""
+        kinds = {m: self._lexicon.concepts[m.label[1]].kind for m in concepts}
+        asked = [m for m in topics if not m.label[1].startswith("hpi.")]
+        asked += [m for m, kind in kinds.items() if kind not in ("circumstance", "value")]
+        if all(m.at[0] in scene for m in asked):
+            return topics, concepts
+        plain = [m for m in topics if m.at[0] not in scene or m.label[1].startswith("hpi.")]
+        return plain, [m for m in concepts if m.at[0] not in scene or kinds[m] == "circumstance"]
+
 
 def labels_in(words: Sequence[str], lexicon: Lexicon) -> list[Label]:
     """What the phrases in a text stand for, without those that a longer one of their kind covers."""
     matches = lexicon.phrases.find((BEGIN, *words, END))
     return [m.label for m in matches if not _covered(m, [other for other in matches if other.label[0] == m.label[0]])]
+
+
+def _unhinted(matches: Iterable[Match[Label]], kind: LabelKind) -> list[Match[Label]]:
+    """Hints, taken at their word."""
+    return [Match((kind, match.label[1]), match.at) for match in matches]
 
 
 def _covered(match: Match[Label], others: Iterable[Match[Label]]) -> bool:
@@ -120,8 +161,12 @@ def _covered(match: Match[Label], others: Iterable[Match[Label]]) -> bool:
 
 
 def _outdone(match: Match[Label], others: Iterable[Match[Label]]) -> bool:
-    """Whether a longer match shares words with this one; the review of a system gives way to any symptom in it."""
-    least = 2 if match.label[1].startswith("ros.") else len(match.at) + 1
+    """Whether a longer match shares words with this one; the review of a system gives way to any symptom in it.
+
+    The plain question of a topic, which lists symptoms, gives way to none.
+    """
+    review = match.label[1].startswith("ros.") and len(match.at) <= _WHOLE
+    least = 2 if review else len(match.at) + 1
     return any(
         len(other.at) >= least
         and not other.label[1].startswith(("ros.", "hpi."))
@@ -130,15 +175,25 @@ def _outdone(match: Match[Label], others: Iterable[Match[Label]]) -> bool:
     )
 
 
+def _scene(words: Sequence[str], start: int, paused: frozenset[int]) -> range:
+    """Where the scene of a question is set: the birth in "how have your legs been since the birth?"."""
+    begin = next((i for i in range(start + 1, len(words)) if words[i] in _SCENE), len(words))
+    return range(begin, next((i for i in sorted(paused) if i > begin), len(words)))
+
+
 def _requests(at: int, words: Sequence[str], start: int) -> bool:
     """Whether a phrase of request is one: "can you tell me" is, "what you tell me" and "thanks for telling me" not."""
     return at <= start or words[at - 1] not in ("you", "for") or words[at - 2] in VERBS
 
 
+def _numbers(words: Sequence[str], paused: frozenset[int]) -> list[int]:
+    """The number of the item that each word stands in."""
+    return list(itertools.accumulate(i in paused or word in PARTS for i, word in enumerate(words)))
+
+
 def _items(
-    topics: list[Match[Label]], concepts: list[Match[Label]], words: Sequence[str], paused: frozenset[int]
+    topics: list[Match[Label]], concepts: list[Match[Label]], words: Sequence[str], number: Sequence[int]
 ) -> tuple[Item, ...]:
-    number = list(itertools.accumulate(i in paused or word in PARTS for i, word in enumerate(words)))
     named: dict[int, tuple[list[str], dict[tuple[int, ...], list[str]]]] = {}
     for match in sorted(topics, key=lambda m: (m.at[0], -len(m.at), m.label)):
         named.setdefault(number[match.at[0]], ([], {}))[0].append(match.label[1])
@@ -148,7 +203,7 @@ def _items(
     return tuple(
         Item(
             tuple(dict.fromkeys(named[i][0])),
-            tuple((tuple(ids), frozenset(words[j] for j in at)) for at, ids in named[i][1].items()),
+            tuple((tuple(dict.fromkeys(ids)), frozenset(words[j] for j in at)) for at, ids in named[i][1].items()),
         )
         for i in sorted(named)
     )

@@ -8,13 +8,13 @@ only for the facts that mention it, never for the rest of its topic.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TypeAlias
 
 from medenv.consultation.clauses import ANY, ASKING, VERBS, Clause, clauses, has_question_form
-from medenv.consultation.facts import CORE, IN_STATEMENT, IN_SYNONYM, STORY, FactIndex, IndexedFact
+from medenv.consultation.facts import CORE, HISTORY, IN_STATEMENT, IN_SYNONYM, STORY, FactIndex, IndexedFact
 from medenv.consultation.lexicon import Concept, Lexicon, lexicon
 from medenv.consultation.questions import Question, Sign, Understanding
 from medenv.consultation.reading import ClauseReader, Reading
@@ -32,25 +32,48 @@ MAX_TOPIC_FACTS = 4
 """The most facts that one question about a topic asks for."""
 MAX_CORRECTIONS = 24
 """The most words of one message that are held against the known spellings."""
+MAX_SCRAP, MAX_BACK = 4, 8
+"""The most words of a question that is no more than a scrap, and of one that points back."""
 
-_BACK = wordset("it that this those them these one ones then")
+_BACK = wordset("it that those them one ones then")
 """Words that point back."""
+_GUESS = wordset("it this that")
+_THERE = wordset("that those them there then she he")
+_ATTRIBUTES = frozenset(
+    ("hpi.onset", "hpi.duration", "hpi.course", "hpi.severity", "hpi.location", "hpi.character", "hpi.context")
+)
+"""Parts of the story that anything else has too: "how long have you had it?"."""
 _IT = frozenset(("it",))
 _WIDE = wordset("any anything what which all other else every everything about")
 _ALIKE = wordset("similar like this same it")
+_TROUBLE = wordset("trouble problem bother issue complaint")
 _EXAMPLES = wordset("like such including eg")
 _KIN = wordset("mother father husband wife partner grandparent sibling")
 
 _APART = frozenset(("hpi.location", "hpi.character"))
 """Parts of the story that a fact on the thing itself answers better: "what are your bowels like?"."""
+_OWN_VIEW = frozenset(("ideas", "concerns", "expectations"))
+"""What only the patient can say; a question for it asks for nothing else: "what do you think brought it on?"."""
 _RETOLD = frozenset(("hpi.previous", "hpi.treatment", "hpi.associated", "hpi.context"))
 """Parts of the story that have a time and a manner of their own."""
 _STRONG = frozenset(("hpi.aggravating", "hpi.relieving", "hpi.treatment", "hpi.impact"))
 """Parts of the story that stay the question whatever else is named: "does stress make it worse?"."""
 
 
+_YIELDS: Mapping[str, frozenset[str]] = {
+    "hpi.onset": frozenset(("hpi.context", "hpi.previous")),
+    "hpi.course": frozenset(("hpi.severity", "hpi.previous", "hpi.impact", "hpi.treatment")),
+    "hpi.context": frozenset(("hpi.previous", "hpi.aggravating")),
+    "hpi.relieving": frozenset(("hpi.treatment",)),
+    "hpi.location": frozenset(("hpi.radiation",)),
+}
+"""Parts of the story that stand beside another only to say when or where: "how bad is it right now?"."""
+
 _Named: TypeAlias = tuple[Concept, frozenset[str]]
 """Something that a question names, and its words for it."""
+_PLACES = ("generic", "site", "circumstance")
+_ASKED_OF_IT = ("circumstance", "value", "generic")
+"""Kinds of concept that may be asked of whatever the talk is about: "does it hurt?"."""
 _BY_THE_WAY = ("site", "circumstance", "generic")
 """Kinds of concept that ask for nothing of their own beside a thing: "weakness of your arms or legs"."""
 
@@ -147,14 +170,39 @@ class QuestionReader:
             return Question(text, "fishing")
         if (leaning := self._lean(clause, reading, subject)) is not None:
             return replace(leaning, text=text)
+        if self._guesses(clause, reading):
+            return Question(text, "fishing")
+        question = self._by_itself(clause, reading, asked)
+        if not question.facts and subject.facts and self._depends(clause, reading, subject):
+            known = tuple(id for id in subject.facts if id in self._index.by_id)
+            return Question(text, "finding", subject.topics, known[:MAX_TOPIC_FACTS])
+        if subject.topics and not _BACK.isdisjoint(clause.words):
+            return replace(question, facts=self._of_it(question.facts, subject))
+        return question
+
+    def _of_it(self, facts: tuple[str, ...], subject: _Subject) -> tuple[str, ...]:
+        """Those of some facts that are about what the talk was about, if any: "does it burn?" after "any blood?"."""
+        topics = [topic for topic in subject.topics if not topic.startswith(STORY)]
+        return tuple(id for id in facts if self._index.by_id[id].fact.topic in topics) or facts
+
+    def _guesses(self, clause: Clause, reading: Reading) -> bool:
+        """Whether the doctor has the patient confirm a guess: "is it malaria?"."""
+        if reading.topics or len(reading.concepts) != 1 or _GUESS.isdisjoint(clause.words[:2]):
+            return False
+        named = {word for item in reading.items for _, words in item.things for word in words}
+        disease = "history.medical" in self._lexicon.concepts[reading.concepts[0]].topics
+        return disease and "be" in clause.words[:2] and named.union(_GUESS, ("be", "not")).issuperset(clause.words)
+
+    def _by_itself(self, clause: Clause, reading: Reading, asked: set[str]) -> Question:
+        text = clause.text
         if reading.items:
             return self._on_items(clause, reading, asked)
         if named := self._index.named(clause.words):
             return _finding(text, named)
-        if "open" in reading.kinds:
-            return Question(text, "open", (), _ids(f for f in self._index.facts if f.fact.disclosure == "volunteered"))
         if found := self._index.sharing(reading.rest):
             return _finding(text, found)
+        if "open" in reading.kinds:
+            return Question(text, "open", (), _ids(f for f in self._index.facts if f.fact.disclosure == "volunteered"))
         first = clause.words[0]
         asks = first in ASKING or first in VERBS or first in ANY or "you" in clause.words
         return Question(text, "finding" if reading.rest and asks else "unclear")
@@ -171,16 +219,19 @@ class QuestionReader:
             return _finding(clause.text, self._index.sharing(reading.rest) or self._index.about(concepts[0]))
         examples = topics and not _EXAMPLES.isdisjoint(clause.words) and not topics[0].startswith(STORY)
         unknown = reading.rest and _WIDE.isdisjoint(clause.words) and not self._by_value(topics)
+        unknown = unknown and not reading.kinds & {"request", "open"}
         if topics and not (telling and not examples) and not unknown:
             return self._on_topics(clause, topics, asked)
         named = frozenset(_ids(self._index.named(clause.words)))
         things = any(concept.kind == "thing" for concept in concepts)
         frame: tuple[str, ...] = ()
         found: dict[str, IndexedFact] = {}
+        if "family" in topics:
+            frame = ("family",)
         for item in reading.items:
             own = tuple(topic for topic in _subject_topics(item.topics) if topic in topics)
             group = [(self._lexicon.concept(ids), words) for ids, words in item.things]
-            group = [pair for pair in group if pair[0].kind != "generic"]
+            group = [pair for pair in group if pair[0].kind not in (("generic",) if self._tells(own) else _PLACES)]
             if item.topics:
                 frame = own if self._frames(own) else ()
             if own and not group and not (unknown and len(reading.items) == 1):
@@ -194,10 +245,14 @@ class QuestionReader:
             found.update((f.fact.id, f) for f in facts)
         return _finding(clause.text, found.values(), topics)
 
+    def _tells(self, topics: Sequence[str]) -> bool:
+        """Whether a part of the body says something beside these topics: where, but not "stomach surgery"."""
+        return not topics or any(topic.startswith((STORY, "ros.")) for topic in topics)
+
     def _frames(self, topics: Sequence[str]) -> bool:
         """Whether topics hold for the further items of a list."""
         return any(
-            topic in self._lexicon.guarded_topics or topic.startswith(STORY) or topic == "medications" for topic in topics
+            topic in self._lexicon.guarded_topics or topic.startswith((STORY, "medications")) for topic in topics
         )
 
     def _on_topics(self, clause: Clause, topics: tuple[str, ...], asked: set[str]) -> Question:
@@ -206,8 +261,14 @@ class QuestionReader:
         return Question(clause.text, "topic", topics, _ids(self._whole(topics, asked)))
 
     def _whole(self, topics: Sequence[str], asked: set[str]) -> list[IndexedFact]:
-        """The facts of whole topics; those not yet asked for come first, so that a long topic can be gone through."""
-        return sorted(_ranked(self._index.within(topics)), key=lambda f: f.fact.id in asked)[:MAX_TOPIC_FACTS]
+        """The facts of whole topics; those not yet asked for come first, so that a long topic can be gone through.
+
+        "Any illnesses?" asks for what there is before it asks for what there is not.
+        """
+        found = sorted(_ranked(self._index.within(topics)), key=lambda f: f.fact.id in asked)
+        there = {f.fact.topic for f in found if f.fact.polarity == "present" and f.fact.id not in asked}
+        there = {topic for topic in there if not topic.startswith((STORY, "ros."))}
+        return [f for f in found if f.fact.polarity == "present" or f.fact.topic not in there][:MAX_TOPIC_FACTS]
 
     def _otherwise(self, clause: Clause, topics: Iterable[str]) -> list[IndexedFact]:
         """What a bare question for a topic of which the record says nothing may ask for: "is he drinking?"."""
@@ -231,14 +292,18 @@ class QuestionReader:
         found = [f for f in wider if any(index.weights(c).get(f.fact.id, -1.0) >= least for c in concepts)]
         if not concepts:
             found = [f for f in wider if not f.words.isdisjoint(reading.rest)]
+        if not found and "family" in topics and not _TROUBLE.isdisjoint(clause.words):
+            systems = {topic for concept in concepts for topic in concept.topics if topic.startswith("ros.")}
+            found = [f for f in wider if any(systems & self._lexicon.concepts[id].topics for id in f.mentions)]
         if not found and not story and self._lexicon.guarded_topics.isdisjoint(topics):
             found = self._findings(group, topics, named, settle=False)
         if not found:
             found = index.settling(topics)
         if not found and story:
             found = self._within_story(clause, topics, group, named)
-        elif not found and self._by_value(topics) and all(concept.topics <= set(topics) for concept in concepts):
-            found = index.within(topics)
+        elif not found and self._by_value(topics):
+            own = all(concept.topics <= set(topics) for concept in concepts)
+            found = index.within(topics) if own or self._lexicon.guarded_topics.issuperset(topics) else []
         return _ranked(found)[:MAX_TOPIC_FACTS]
 
     def _within_story(
@@ -320,27 +385,54 @@ class QuestionReader:
         """
         index, topics, concepts = self._index, reading.topics, [self._lexicon.concepts[id] for id in reading.concepts]
         elliptic = "follow_up" in reading.kinds
-        if not subject.facts or any(concept.kind not in ("circumstance", "value") for concept in concepts):
+        if not subject.facts:
             return None
-        if not elliptic and any(not topic.startswith(STORY) for topic in topics):
+        if any(not topic.startswith(STORY) and not (elliptic and topic in subject.topics) for topic in topics):
             return None
         before = [index.by_id[id] for id in subject.facts if id in index.by_id]
         back = _BACK.intersection(clause.words)
         story = any(f.fact.topic.startswith(STORY) for f in before)
+        if any(concept.kind not in _ASKED_OF_IT for concept in concepts):
+            of_it = not (story or topics) and not _BACK.isdisjoint(clause.words[1:2])
+            told = [f for f in before if of_it and any(f.fact.id in index.weights(c) for c in concepts)]
+            return Question("", "finding", subject.topics, _ids(told)) if told else None
         if story and topics and not (back - _IT and subject.topics[0] in _RETOLD):
             return None
         if topics and all(f.fact.polarity == "absent" for f in before):
             return None
         if elliptic:
-            return Question("", "finding", subject.topics, _ids(before[:MAX_TOPIC_FACTS]))
+            meant = [f for f in before if not f.words.isdisjoint(clause.words)] if len(before) > 1 else []
+            return Question("", "finding", subject.topics, _ids((meant or before)[:MAX_TOPIC_FACTS]))
         if concepts:
             told = [f for f in before if back and any(f.fact.id in index.weights(c) for c in concepts)]
-            return Question("", "finding", subject.topics, _ids(told)) if told else None
+            if not (told or story or topics or not back):
+                told = [f for f in index.within(subject.topics) if any(f.fact.id in index.weights(c) for c in concepts)]
+            return Question("", "finding", subject.topics, _ids(told)[:MAX_TOPIC_FACTS]) if told else None
+        if all(f.fact.topic.startswith(HISTORY) for f in before) and not reading.rest:
+            return Question("", "finding", subject.topics, _ids(before)) if _ATTRIBUTES.issuperset(topics) else None
         if not (topics and back and (subject.here or back != _IT or not index.within(topics))):
             return None
         matter = {id for f in before for id, weight in f.mentions.items() if weight >= IN_STATEMENT}
         own = [f for f in index.within(topics) if any(f.mentions.get(id, 0) >= IN_STATEMENT for id in matter)]
         return Question("", "finding", subject.topics, _ids([*own, *before])[:MAX_TOPIC_FACTS])
+
+    def _depends(self, clause: Clause, reading: Reading, subject: _Subject) -> bool:
+        """Whether a question of which nothing is known makes sense only after the one before: "who had it?".
+
+        It names nothing of its own, or it points back, or it is no more than a scrap: "and at weekends?".
+        """
+        words = clause.words
+        if reading.topics:
+            return False
+        back = not _BACK.isdisjoint(words)
+        concepts = [self._lexicon.concepts[id] for id in reading.concepts]
+        named = [concept for concept in concepts if concept.kind not in _ASKED_OF_IT]
+        if named:
+            return back and all(not concept.topics.isdisjoint(subject.topics) for concept in named)
+        if not reading.rest and not reading.items:
+            return "open" not in reading.kinds or not _THERE.isdisjoint(words)
+        scrap = len(words) <= MAX_SCRAP and VERBS.isdisjoint(words)
+        return scrap or (len(words) <= MAX_BACK and (back or not _THERE.isdisjoint(words)))
 
 
 def _last_subject(earlier: Sequence[Understanding]) -> _Subject:
@@ -353,10 +445,9 @@ def _last_subject(earlier: Sequence[Understanding]) -> _Subject:
 
 def _subject_topics(topics: tuple[str, ...]) -> tuple[str, ...]:
     """The topics that a question is about: an attribute ("how long") gives way to what it belongs to."""
-    if "hpi.context" in topics:
-        topics = tuple(topic for topic in topics if topic != "hpi.onset")
-    if "hpi.radiation" in topics:
-        topics = tuple(topic for topic in topics if topic != "hpi.location")
+    topics = tuple(topic for topic in topics if _YIELDS.get(topic, frozenset()).isdisjoint(topics))
+    if own := tuple(topic for topic in topics if topic in _OWN_VIEW):
+        return own
     plain = tuple(topic for topic in topics if not topic.startswith(STORY))
     strong = tuple(topic for topic in topics if topic in _STRONG)
     if not plain or len(plain) == len(topics):

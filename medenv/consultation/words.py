@@ -14,6 +14,8 @@ __all__ = ["Span", "Spelling", "Words", "stem", "wordset"]
 MAX_WORD = 40
 """Longer words are no words of any language that the lexicon knows; they are compared as they stand."""
 
+LONG = 10
+
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019\u02bc`\u00b4][^\W_]+)*|[.?!;:,\n()\u2026\u2013\u2014\uff0c\u3002\uff1f\uff01]")
 _VOWEL = re.compile("[aeiouy]")
 _VOWELS = "aeiou"
@@ -167,12 +169,35 @@ def _between_digits(text: str, at: int) -> bool:
     return 0 < at < len(text) - 1 and text[at - 1].isdigit() and text[at + 1].isdigit()
 
 
+_ALIKE = ("aeiouy", "cksqxz", "fvw", "mn", "dt", "bp", "gj")
+"""Letters that sound alike."""
+_KEYS = {letter: (x, y) for y, row in enumerate(("qwertyuiop", "asdfghjkl", "zxcvbnm")) for x, letter in enumerate(row)}
+
+
+def _slips(word: str, meant: str) -> bool:
+    """Whether a word one letter off is a slip for the one that is meant, not another word altogether."""
+    if len(word) != len(meant) or sorted(word) == sorted(meant):
+        return True
+    if len(word) == 5:
+        return False
+    wrong, right = next((a, b) for a, b in zip(word, meant, strict=True) if a != b)
+    return any(wrong in letters and right in letters for letters in _ALIKE) or _neighbours(wrong, right)
+
+
+def _neighbours(a: str, b: str) -> bool:
+    """Whether two letters lie side by side on a keyboard."""
+    if a not in _KEYS or b not in _KEYS:
+        return False
+    (x, y), (u, v) = sorted((_KEYS[a], _KEYS[b]), key=lambda key: key[1])
+    return x - u in (1, -1) if y == v else v - y == 1 and x - u in (0, 1)
+
+
 class Spelling:
     """Finds the known word that a misspelt one stands for.
 
-    Words of up to four letters are corrected where two letters are swapped or, in one of four, one is missing; words of
-    up to seven by one slip (a letter more, less, wrong, or two swapped), longer ones by two; the first letter has to be
-    right.
+    Words of up to four letters are corrected where two letters are swapped or, in one of four, one is missing; others
+    by one slip (a letter more or less, two swapped or, in words of six letters and more, one for another that sounds
+    like it or lies beside it), those of more than `LONG` letters by any two; the first letter has to be right.
     """
 
     def __init__(self, words: Iterable[str], real: Iterable[str] = ()) -> None:
@@ -193,6 +218,9 @@ class Spelling:
             return word
         if (known := self._corrected.get(word)) is None:
             known = self._short(word) if len(word) < 5 else self._long(word)
+            if known == word and word.endswith("s") and len(word) > 5:
+                known = self._long(word[:-1]) if word[:-1] not in self else word
+                known = word if known == word[:-1] else known
             if len(self._corrected) < 1 << 14:
                 self._corrected[word] = known
         return known
@@ -209,12 +237,13 @@ class Spelling:
         return word
 
     def _long(self, word: str) -> str:
-        slips = 1 if len(word) <= 7 else 2
+        slips = 1 if len(word) <= LONG else 2
         best, distance = word, slips + 1
-        for length in sorted(range(len(word) - slips, len(word) + slips + 1), key=lambda n: abs(n - len(word))):
+        # A letter left out is the commonest slip.
+        for length in sorted(range(len(word) - slips, len(word) + slips + 1), key=lambda n: abs(n - len(word) - 0.6)):
             for candidate in self._near.get((word[0], length), ()):
                 found = OSA.distance(word, candidate, score_cutoff=distance - 1)
-                if found < distance:
+                if found < distance and (found > 1 or _slips(word, candidate)):
                     best, distance = candidate, found
                 if distance == 1:
                     return best

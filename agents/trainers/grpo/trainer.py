@@ -55,7 +55,7 @@ class GRPOTrainer:
         """
         config = config if isinstance(config, GRPOConfig) else GRPOConfig.from_dict(config)
         out = Path(out)
-        settings = _settings(task, config)
+        settings = _settings(task, policy, config)
         checkpoint = load_latest(out / "checkpoints", settings)
         doctor = LanguageModelDoctor.load(checkpoint.policy if checkpoint else policy, batch=config.concurrency)
         optimizer = torch.optim.AdamW(
@@ -134,19 +134,23 @@ def _measure(trajectories: Sequence[Trajectory], samples: Sequence[Sample]) -> P
     rewards = [trajectory.reward for trajectory in trajectories if trajectory.reward is not None]
     chances = [p for s in samples for q in s.sequences for p, own in zip(q.logprobs, q.own, strict=True) if own]
     return {
-        "reward": float(np.mean(rewards)) if rewards else float("nan"),
+        "reward": float(np.mean(rewards)) if rewards else None,
         "valid": len(rewards) / len(trajectories),
         "turns": float(np.mean([len(trajectory.turns) for trajectory in trajectories])),
         "tokens": len(chances) / max(len(samples), 1),
-        "entropy": -float(np.mean(chances)) if chances else float("nan"),
+        "entropy": -float(np.mean(chances)) if chances else None,
     }
 
 
-def _settings(task: Task, config: GRPOConfig) -> dict[str, Any]:
+def _settings(task: Task, policy: str | Path, config: GRPOConfig) -> dict[str, Any]:
     """What a run depends on."""
     records = json.dumps([record_to_dict(record) for record in task.records], sort_keys=True)
+    weights = hashlib.sha256()
+    for file in sorted(Path(policy).glob("*.safetensors")):
+        weights.update(file.read_bytes())
     return {
         **config.as_dict(),
+        "policy": weights.hexdigest(),
         "records": hashlib.sha256(records.encode()).hexdigest(),
         "personas": [persona.id for persona in task.personas],
         "max_turns": task.max_turns,

@@ -56,8 +56,17 @@ def model():
 
 
 @pytest.fixture
-def doctor() -> LanguageModelDoctor:
-    tokenizer = make_tokenizer()
-    return LanguageModelDoctor(
-        make_model(tokenizer.get_vocab_size()), tokenizer, format=ChatFormat(), max_tokens=12, batch=8
-    )
+def new_doctor():
+    """Makes the same small doctor with random weights as often as it is called."""
+
+    def make(**settings) -> LanguageModelDoctor:
+        tokenizer = make_tokenizer()
+        settings = {"max_tokens": 12, "batch": 8, "format": ChatFormat(), **settings}
+        return LanguageModelDoctor(make_model(tokenizer.get_vocab_size()), tokenizer, **settings)
+
+    return make
+
+
+@pytest.fixture
+def doctor(new_doctor) -> LanguageModelDoctor:
+    return new_doctor()
