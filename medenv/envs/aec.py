@@ -84,8 +84,8 @@ class ConsultationAEC(_Faces, AECEnv[str, dict[str, Any], str]):
     """A consultation as an agent-environment cycle: `doctor_0` speaks, `patient_0` answers.
 
     The patient is skipped where a message holds commands only. An action of None for the patient, while the episode
-    runs, lets the patient given as `patient=` answer. The doctor's reward comes with the end; see `ConsultationSeat` for
-    what `info` then holds and for invalid episodes. The patient's reward is 0.0.
+    runs, lets the patient given as `patient=` answer. The doctor's reward comes with the end; see `ConsultationSeat`
+    for what `info` then holds and for invalid episodes. The patient's reward is 0.0.
     """
 
     metadata = {  # noqa: RUF012
