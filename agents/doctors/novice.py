@@ -142,7 +142,7 @@ def _closing(view: DoctorView, habits: Habits, rng: random.Random) -> str:
     phrases = _data()["phrases"]
     speech = []
     if habits.explains:
-        speech.append(phrases["explains"].format(name=first.diagnosis.name))
+        speech.append(phrases["explains"])
     findings = _citable(knowledge, evidence, rng)[:CITED]
     if habits.cites and len(findings) > 1:
         speech.append(phrases["cites"].format(findings=" and ".join(findings)))

@@ -12,7 +12,7 @@ from medenv.agents.doctors.language_model import ChatFormat, LanguageModelDoctor
 
 __all__ = ["reference_policy", "train_tokenizer"]
 
-CUTS = r"[.;:?!]+ |\n| \d+"
+CUTS = r"[.;:?!]+ |\n| \(| \d+"
 """Where a token must end: after a sentence, an item or a line, and around a number. Whole questions may be one token."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from medenv.consultation.lexicon import END, Lexicon
 from medenv.consultation.words import Span, wordset
 
-__all__ = ["ANY", "ASKING", "PARTS", "VERBS", "Clause", "clauses", "has_question_form"]
+__all__ = ["ANY", "ASKING", "PARTS", "VERBS", "Clause", "clauses", "has_question_form", "is_heading"]
 
 MAX_CLAUSE = 48
 """The most words that are read as one clause."""
@@ -23,7 +23,7 @@ VERBS = wordset("be do have can would should")
 
 _SENTENCE_END = frozenset(".?!;\n\u2026\u3002\uff1f\uff01")
 _QUESTION_MARK = frozenset("?\uff1f")
-_PAUSE = frozenset(",:\u2013\u2014()\uff0c")
+_PAUSE = frozenset(",:-\u2013\u2014()\uff0c")
 _LINKS = wordset("and or but nor also then so plus")
 _SUBJECTS = wordset("you it this that these those there any anyone anything someone")
 _NAMING = wordset("what which who whose")
@@ -36,15 +36,28 @@ _ASIDES = wordset("when while if since before after once as until")
 _PLACES = wordset("at in on to for with by from of since until")
 _NAMES = wordset("mother father madam dear love mate pet hon honey ma'am")
 """What somebody may be called: "so, mum, has he a fever?"."""
-_REQUESTS = wordset("tell describe explain")
+_REQUESTS = wordset("tell describe explain say point quantify outline")
 _WISHES = wordset("like want need wonder wish")
 _SELF = wordset("i we let my our")
 _TAG = VERBS | wordset("you it that this there not right correct true so yeah yes no and or case")
 _TAGS = frozenset(
     (*tag.split(),)
-    for tag in ("i take it", "i gather", "i presume", "i assume", "i suppose", "would you say", "do you think")
+    for tag in (
+        "i take it",
+        "i hope",
+        "i trust",
+        "i imagine",
+        "i gather",
+        "i presume",
+        "i assume",
+        "i suppose",
+        "would you say",
+        "do you think",
+    )
 )
 """Tags of other words, which mean something else elsewhere."""
+_SUPPOSING = tuple(("i", word) for word in ("take", "gather", "presum", "assum", "suppos", "understand", "gues"))
+"""How a guess may begin: "I take it you don't smoke?"."""
 _EMPTY = _TAG | _SUBJECTS | wordset("all like anything something else thing of sort kind")
 _SAYS = VERBS | _REQUESTS | wordset("i we you any feel get sorry thank")
 """Without one of these a stretch of words neither asks nor states: "on a scale of one to ten"."""
@@ -171,11 +184,19 @@ def has_question_form(clause: Clause, lexicon: Lexicon, *, requests: bool, state
         return False
     if requests and (clause.marked or not states):
         return True
+    if clause.marked and words[:2] in _SUPPOSING:
+        return True
     if words[0] in _SELF:
         return not (states or _WISHES.isdisjoint(words[:4]) or ASKING.isdisjoint(words[4:]))
     if states:
         return clause.marked and "you" in words and (words[0] in ASKING or words[0] in VERBS or words[0] in ANY)
     return clause.marked or _inverted(words)
+
+
+def is_heading(clause: Clause) -> bool:
+    """Whether a clause is no sentence but only names what is asked for: "past history"."""
+    words = clause.words
+    return len(words) <= MAX_TAG and _SAYS.isdisjoint(words) and _SELF.isdisjoint(words) and _SUBJECTS.isdisjoint(words)
 
 
 def _inverted(words: Sequence[str]) -> bool:

@@ -22,7 +22,7 @@ IN_STATEMENT, IN_LAY, IN_SYNONYM = 2.0, 1.5, 3.0
 """How much of a fact's matter a concept is, by where it is named."""
 _NARROWER = 0.5
 _HOME, _NAMED_TOPIC, _NAMED_FACT, _SAME_WORD, _ASIDE = 1.5, 3.0, 1.5, 1.0, -1.0
-_MARGIN = 0.9
+_MARGIN, _WIDE = 0.9, 2.5
 _SHARE, _SPOKEN = 0.4, 0.5
 """How much of a question's words a fact has to share, and what a word counts that only its lay text has."""
 _ABOUT_ONE = 3
@@ -35,6 +35,7 @@ _TOLD_OTHERWISE = frozenset(
 """Parts of the story that name a thing only in passing: "it was gone after sleep"."""
 HISTORY: Final = ("history.", "medications", "allergies", "family", "social.")
 """How the topics begin that do not deal with the complaint."""
+_ELSEWHERE = ("ros.", "social.", "medications", "history.", "allergies")
 _ONE_MATTER = frozenset(("social.smoking", "social.alcohol", "social.drugs", "social.travel", "social.sexual"))
 """Topics whose facts all deal with one matter, so that denying it denies every form of it."""
 _BROAD = frozenset(("new_medication", "otc", "doctor_seen", "tests_before", "compliance", "episode", "pain"))
@@ -141,7 +142,9 @@ class FactIndex:
     def _at_home(self, id: str, indexed: IndexedFact) -> bool:
         """Whether a fact may be about a concept that it only touches in passing, in its lay text."""
         concept, topic = self._lexicon.concepts[id], indexed.fact.topic
-        return concept.kind != "thing" or topic in concept.topics or indexed.fact.polarity == "absent"
+        if concept.kind != "thing" or topic in concept.topics:
+            return True
+        return indexed.fact.polarity == "absent" and not _astray(indexed.fact, concept)
 
     def about(
         self,
@@ -150,6 +153,7 @@ class FactIndex:
         topics: Sequence[str] = (),
         words: frozenset[str] = frozenset(),
         named: frozenset[str] = frozenset(),
+        wide: bool = False,
     ) -> list[IndexedFact]:
         """The facts whose own matter is a concept, best first; not those that only touch it.
 
@@ -158,6 +162,7 @@ class FactIndex:
             topics: The topics that the question names.
             words: The words of the question for the concept; a fact that uses them comes first.
             named: The ids of facts that the question names by a synonym.
+            wide: Whether the question asks for whatever there is on it.
         """
         scored = []
         for id, weight in self.weights(concept).items():
@@ -174,7 +179,9 @@ class FactIndex:
             score += _NAMED_FACT * (id in named) + _SAME_WORD * (not words.isdisjoint(indexed.words))
             scored.append((score - 0.05 * min(len(indexed.mentions), 10), indexed))
         scored.sort(key=lambda pair: -pair[0])
-        return [indexed for score, indexed in scored if score >= scored[0][0] - _MARGIN][:_ABOUT_ONE]
+        return [indexed for score, indexed in scored if score >= scored[0][0] - (_WIDE if wide else _MARGIN)][
+            :_ABOUT_ONE
+        ]
 
     def settling(self, topics: Iterable[str]) -> list[IndexedFact]:
         """The facts that answer any question within their topic: no allergies, nothing known of the family."""
@@ -188,6 +195,12 @@ class FactIndex:
         return all(topic in _ONE_MATTER and concept.topics <= {topic} for concept in concepts)
 
 
+def _astray(fact: Fact, concept: Concept) -> bool:
+    """Whether a fact on one system of the body is an unlikely place for a symptom of another: a "yellow" discharge."""
+    elsewhere = fact.topic not in concept.topics and all(topic.startswith("ros.") for topic in concept.topics)
+    return concept.kind == "thing" and bool(concept.topics) and elsewhere and fact.topic.startswith(_ELSEWHERE)
+
+
 def _indexed(fact: Fact, lexicon: Lexicon) -> IndexedFact:
     mentions: dict[str, float] = {}
     words: set[str] = set()
@@ -198,6 +211,9 @@ def _indexed(fact: Fact, lexicon: Lexicon) -> IndexedFact:
         words.update(word for word in plain if lexicon.names_something(word))
         for kind, id in labels_in(plain, lexicon):
             if kind == "concept":
+                least = IN_LAY if weight == IN_STATEMENT and _astray(fact, lexicon.concepts[id]) else weight
+                mentions[id] = max(min(weight, least), mentions.get(id, 0.0))
+            elif kind == "concept_hint" and fact.topic in lexicon.concepts[id].topics:
                 mentions[id] = max(weight, mentions.get(id, 0.0))
             elif kind == "topic" and id.startswith(STORY) and weight >= IN_STATEMENT:
                 touches.add(id)

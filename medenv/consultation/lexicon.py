@@ -64,8 +64,9 @@ class Lexicon:
         RecordError: The data does not fit `lexicon.schema.json`, or names a topic or concept that does not exist.
     """
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        if (error := best_match(_validator().iter_errors(data))) is not None:
+    def __init__(self, data: Mapping[str, Any], *, checked: bool = False) -> None:
+        """Compiles a lexicon; one that was `checked` before is not held against the schema again."""
+        if not checked and (error := best_match(_validator().iter_errors(data))) is not None:
             raise RecordError(f"lexicon: field {error.json_path}: {' '.join(error.message.split())[:300]}")
         words = data["words"]
         forms = {variant: form for form, variants in words["forms"].items() for variant in variants}
@@ -84,7 +85,9 @@ class Lexicon:
         """Every word of the lexicon, in the form in which words are compared."""
         fished = {word for texts in data["fishing"].values() for text in texts for word in self.words.raw(text)}
         written = {word for text in _texts(data) for word in self.words.raw(text)}
-        self.spelling = Spelling(written | {word for word in fished if len(word) >= LONG}, {*fished, *words["correct"]})
+        self.spelling = Spelling(
+            written | {word for word in fished if len(word) >= LONG}, {*fished, *words["correct"]}, heard=True
+        )
 
     def concept(self, ids: Sequence[str]) -> Concept:
         """The concept with this id; for several, one that stands for all of them."""
@@ -116,11 +119,16 @@ class Lexicon:
             elif "/" in part:
                 elements.append(frozenset(self._flat(part.split("/"))))
             else:
-                elements.extend(frozenset((word,)) for word in self.words.plain(part))
+                words = self.words.normal(part) if part.isalpha() and part.islower() else self.words.plain(part)
+                elements.extend(frozenset((word,)) for word in words)
         return elements
 
     def _flat(self, texts: Iterable[str]) -> list[str]:
-        return [word for text in texts for word in self.words.plain(text)]
+        return [
+            word
+            for text in texts
+            for word in (self.words.normal(text) if text.isalpha() and text.islower() else self.words.plain(text))
+        ]
 
     def _patterns(self, data: Mapping[str, Any]) -> Iterable[tuple[list[frozenset[str] | None], Label]]:
         kinds: list[tuple[LabelKind, str, Iterable[str]]] = [
@@ -182,4 +190,6 @@ def _validator() -> Draft202012Validator:
 @cache
 def lexicon() -> Lexicon:
     """The lexicon that the package ships."""
-    return Lexicon(json.loads(resources.files("medenv.consultation").joinpath("lexicon.json").read_text("utf-8")))
+    return Lexicon(
+        json.loads(resources.files("medenv.consultation").joinpath("lexicon.json").read_text("utf-8")), checked=True
+    )

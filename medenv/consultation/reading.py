@@ -82,6 +82,8 @@ class ClauseReader:
                 by_kind[kind] = [m for m in by_kind.get(kind, []) if m.at[-1] >= start]
         opens, fishing = by_kind.get("open", []), by_kind.get("fishing", [])
         topics, concepts = self._subjects(by_kind.get("topic", []), by_kind.get("concept", []), opens)
+        asking = [m for kind in ("open", "request", "aside") for m in by_kind.get(kind, ())]
+        concepts = [m for m in concepts if not _covered(m, asking)]
         number = _numbers(full, paused)
         told = {number[m.at[0]] for m in topics}
         told |= {number[m.at[0]] for m in concepts if self._lexicon.concepts[m.label[1]].kind == "thing"}
@@ -97,8 +99,10 @@ class ClauseReader:
         opens = [m for m in opens if not _covered(m, topics) and not _covered(m, fishing)]
         kinds: set[str] = {kind for kind in ("command", "aside", "follow_up") if kind in by_kind}
         kinds |= {kind for kind, found in (("fishing", fishing), ("open", opens)) if found}
-        kinds |= {"statement" for match in by_kind.get("statement", []) if match.at[0] == start}
-        kinds |= {"request" for match in by_kind.get("request", []) if _requests(match.at[0], full, start)}
+        requests = [m for m in by_kind.get("request", []) if _requests(m.at[0], full, start)]
+        stated = [m for m in by_kind.get("statement", []) if m.at[0] == start]
+        kinds |= {"statement" for m in stated if all(set(m.at).isdisjoint(request.at) for request in requests)}
+        kinds |= {"request" for _ in requests}
         return Reading(
             items=_items(topics, concepts, full, number),
             kinds=frozenset(kinds),

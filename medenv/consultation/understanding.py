@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TypeAlias
 
-from medenv.consultation.clauses import ANY, ASKING, VERBS, Clause, clauses, has_question_form
+from medenv.consultation.clauses import ANY, ASKING, VERBS, Clause, clauses, has_question_form, is_heading
 from medenv.consultation.facts import CORE, HISTORY, IN_STATEMENT, IN_SYNONYM, STORY, FactIndex, IndexedFact
 from medenv.consultation.lexicon import Concept, Lexicon, lexicon
 from medenv.consultation.questions import Question, Sign, Understanding
@@ -38,6 +38,11 @@ MAX_SCRAP, MAX_BACK = 4, 8
 _BACK = wordset("it that those them one ones then")
 """Words that point back."""
 _GUESS = wordset("it this that")
+_IS_THIS = (("be", "this"), ("be", "that"))
+_RIGHT, _THAT_YOU = ("be", "i", "right"), ("that", "you", "be")
+"""What begins a guess: "am I right that you are"."""
+_DISEASE = ("itis", "osis", "emia", "opathi", "oma", "syndrom")
+"""How the names of diseases end, in the form in which words are compared."""
 _THERE = wordset("that those them there then she he")
 _ATTRIBUTES = frozenset(
     ("hpi.onset", "hpi.duration", "hpi.course", "hpi.severity", "hpi.location", "hpi.character", "hpi.context")
@@ -48,6 +53,8 @@ _WIDE = wordset("any anything what which all other else every everything about")
 _ALIKE = wordset("similar like this same it")
 _TROUBLE = wordset("trouble problem bother issue complaint")
 _EXAMPLES = wordset("like such including eg")
+_PEOPLE = wordset("people some many most often lot plenty parent patient other folk men women mother")
+"""Words that begin what is said of people in general, to make a question easier."""
 _KIN = wordset("mother father husband wife partner grandparent sibling")
 
 _APART = frozenset(("hpi.location", "hpi.character"))
@@ -66,6 +73,8 @@ _YIELDS: Mapping[str, frozenset[str]] = {
     "hpi.context": frozenset(("hpi.previous", "hpi.aggravating")),
     "hpi.relieving": frozenset(("hpi.treatment",)),
     "hpi.location": frozenset(("hpi.radiation",)),
+    "hpi.aggravating": frozenset(("hpi.previous",)),
+    "social.travel": frozenset(("history.immunisation",)),
 }
 """Parts of the story that stand beside another only to say when or where: "how bad is it right now?"."""
 
@@ -113,13 +122,23 @@ class QuestionReader:
         asked = {fact for understanding in earlier for question in understanding.questions for fact in question.facts}
         questions: list[Question] = []
         signs: set[Sign] = set()
+        said: Reading | None = None
+        commanded = False
         for clause in clauses(speech, self._lexicon, self._corrector()):
             reading = self._clauses.read(clause.lead, clause.words, clause.pauses)
             signs |= reading.signs
-            if not self._asks(clause, reading):
+            if not (self._asks(clause, reading) or (said and clause.marked and clause.words[0] in VERBS)):
+                if reading.concepts and not reading.kinds & {"statement"} and not _PEOPLE.isdisjoint(clause.words):
+                    said = reading
                 continue
             if len(questions) < MAX_QUESTIONS:
                 question = self._question(clause, reading, subject, asked)
+                if commanded:
+                    question = Question(clause.text, "fishing")
+                commanded = commanded or "command" in reading.kinds
+                if said and not (reading.concepts or reading.rest or question.kind == "fishing"):
+                    question = self._of_people(clause, said) or question
+                said = None
             elif len(questions) < MAX_COUNTED:
                 question = Question(clause.text, "unclear")
             else:
@@ -157,12 +176,17 @@ class QuestionReader:
         """Whether a clause asks something of the patient."""
         if "command" in reading.kinds:
             return True
+        if "open" in reading.kinds and clause.marked and clause.words[0] in ANY:
+            return True
         requests = "request" in reading.kinds
         if "aside" in reading.kinds:
             particular = reading.items
             if not (particular and (requests or clause.words[0] in ASKING)):
                 return "fishing" in reading.kinds
-        return has_question_form(clause, self._lexicon, requests=requests, states="statement" in reading.kinds)
+        if has_question_form(clause, self._lexicon, requests=requests, states="statement" in reading.kinds):
+            return True
+        heads = bool(reading.items) and not reading.kinds & {"statement", "aside"} and not reading.signs
+        return heads and is_heading(clause)
 
     def _question(self, clause: Clause, reading: Reading, subject: _Subject, asked: set[str]) -> Question:
         text = clause.text
@@ -180,6 +204,15 @@ class QuestionReader:
             return replace(question, facts=self._of_it(question.facts, subject))
         return question
 
+    def _of_people(self, clause: Clause, said: Reading) -> Question | None:
+        """A question about what was said of people in general: "many parents try home remedies; have you?"."""
+        found: dict[str, IndexedFact] = {}
+        for item in said.items:
+            group = [(self._lexicon.concept(ids), words) for ids, words in item.things]
+            group = [pair for pair in group if pair[0].kind == "thing"]
+            found.update((f.fact.id, f) for f in self._findings(group, (), frozenset(), settle=False))
+        return _finding(clause.text, found.values()) if found else None
+
     def _of_it(self, facts: tuple[str, ...], subject: _Subject) -> tuple[str, ...]:
         """Those of some facts that are about what the talk was about, if any: "does it burn?" after "any blood?"."""
         topics = [topic for topic in subject.topics if not topic.startswith(STORY)]
@@ -187,11 +220,20 @@ class QuestionReader:
 
     def _guesses(self, clause: Clause, reading: Reading) -> bool:
         """Whether the doctor has the patient confirm a guess: "is it malaria?"."""
-        if reading.topics or len(reading.concepts) != 1 or _GUESS.isdisjoint(clause.words[:2]):
+        if clause.words[0] in VERBS and any(word.endswith(_DISEASE) for word in reading.rest):
+            return self._index.rarity.keys().isdisjoint(reading.rest)
+        if clause.words[:2] in _IS_THIS and reading.rest and reading.concepts and not reading.topics:
+            return len(clause.words) <= MAX_SCRAP + 1 and self._index.rarity.keys().isdisjoint(reading.rest)
+        right = clause.words[:3] == _RIGHT and clause.words[3:6] == _THAT_YOU
+        if reading.topics or len(reading.concepts) != 1 or (_GUESS.isdisjoint(clause.words[:2]) and not right):
             return False
         named = {word for item in reading.items for _, words in item.things for word in words}
         disease = "history.medical" in self._lexicon.concepts[reading.concepts[0]].topics
-        return disease and "be" in clause.words[:2] and named.union(_GUESS, ("be", "not")).issuperset(clause.words)
+        return (
+            disease
+            and "be" in clause.words[:2]
+            and named.union(_GUESS, ("be", "not"), _RIGHT, _THAT_YOU).issuperset(clause.words)
+        )
 
     def _by_itself(self, clause: Clause, reading: Reading, asked: set[str]) -> Question:
         text = clause.text
@@ -214,10 +256,11 @@ class QuestionReader:
         """
         concepts = [self._lexicon.concepts[id] for id in reading.concepts]
         telling = any(concept.kind != "generic" for concept in concepts)
-        topics = _subject_topics(reading.topics)
+        topics = _subject_topics(reading.topics, self._index.has_topic)
         if not topics and not telling:
             return _finding(clause.text, self._index.sharing(reading.rest) or self._index.about(concepts[0]))
-        examples = topics and not _EXAMPLES.isdisjoint(clause.words) and not topics[0].startswith(STORY)
+        wishes = frozenset(("like",)) if "request" in reading.kinds else frozenset()
+        examples = topics and not (_EXAMPLES - wishes).isdisjoint(clause.words) and not topics[0].startswith(STORY)
         unknown = reading.rest and _WIDE.isdisjoint(clause.words) and not self._by_value(topics)
         unknown = unknown and not reading.kinds & {"request", "open"}
         if topics and not (telling and not examples) and not unknown:
@@ -229,7 +272,7 @@ class QuestionReader:
         if "family" in topics:
             frame = ("family",)
         for item in reading.items:
-            own = tuple(topic for topic in _subject_topics(item.topics) if topic in topics)
+            own = tuple(topic for topic in _subject_topics(item.topics, self._index.has_topic) if topic in topics)
             group = [(self._lexicon.concept(ids), words) for ids, words in item.things]
             group = [pair for pair in group if pair[0].kind not in (("generic",) if self._tells(own) else _PLACES)]
             if item.topics:
@@ -243,6 +286,8 @@ class QuestionReader:
             else:
                 facts = []
             found.update((f.fact.id, f) for f in facts)
+        if len(reading.concepts) == 1 and not topics and "request" in reading.kinds and "about" in clause.words:
+            found.update((f.fact.id, f) for f in self._index.about(concepts[0], wide=True))
         return _finding(clause.text, found.values(), topics)
 
     def _tells(self, topics: Sequence[str]) -> bool:
@@ -274,7 +319,8 @@ class QuestionReader:
         """What a bare question for a topic of which the record says nothing may ask for: "is he drinking?"."""
         ids = [id for topic in topics for id in self._lexicon.otherwise.get(topic, ())]
         bare = sum(self._lexicon.names_something(word) for word in clause.words) < 2
-        return self._index.about(self._lexicon.concept(ids)) if ids and bare else []
+        concept = self._lexicon.concept(ids) if ids and bare else None
+        return [f for f in self._index.about(concept) if f.fact.topic in concept.topics] if concept else []
 
     def _particular(
         self,
@@ -443,9 +489,10 @@ def _last_subject(earlier: Sequence[Understanding]) -> _Subject:
     return _Subject()
 
 
-def _subject_topics(topics: tuple[str, ...]) -> tuple[str, ...]:
-    """The topics that a question is about: an attribute ("how long") gives way to what it belongs to."""
-    topics = tuple(topic for topic in topics if _YIELDS.get(topic, frozenset()).isdisjoint(topics))
+def _subject_topics(topics: tuple[str, ...], told: Callable[[str], bool]) -> tuple[str, ...]:
+    """The topics that a question is about: an attribute ("how long") gives way to what it belongs to, if told."""
+    over = {topic for topic in topics if told(topic)}
+    topics = tuple(topic for topic in topics if topic not in _YIELDS or over.isdisjoint(_YIELDS[topic]))
     if own := tuple(topic for topic in topics if topic in _OWN_VIEW):
         return own
     plain = tuple(topic for topic in topics if not topic.startswith(STORY))

@@ -16,7 +16,9 @@ MAX_WORD = 40
 
 LONG = 10
 
-_TOKEN = re.compile(r"[^\W_]+(?:['\u2019\u02bc`\u00b4][^\W_]+)*|[.?!;:,\n()\u2026\u2013\u2014\uff0c\u3002\uff1f\uff01]")
+_TOKEN = re.compile(
+    r"[^\W_]+(?:['\u2019\u02bc`\u00b4][^\W_]+)*|(?<=\s)-(?=\s)|[.?!;:,\n()\u2026\u2013\u2014\uff0c\u3002\uff1f\uff01]"
+)
 _VOWEL = re.compile("[aeiouy]")
 _VOWELS = "aeiou"
 _KEEPS_S = ("ss", "us", "is")
@@ -178,9 +180,9 @@ def _slips(word: str, meant: str) -> bool:
     """Whether a word one letter off is a slip for the one that is meant, not another word altogether."""
     if len(word) != len(meant) or sorted(word) == sorted(meant):
         return True
-    if len(word) == 5:
-        return False
     wrong, right = next((a, b) for a, b in zip(word, meant, strict=True) if a != b)
+    if len(word) == 5:
+        return _neighbours(wrong, right)
     return any(wrong in letters and right in letters for letters in _ALIKE) or _neighbours(wrong, right)
 
 
@@ -192,21 +194,47 @@ def _neighbours(a: str, b: str) -> bool:
     return x - u in (1, -1) if y == v else v - y == 1 and x - u in (0, 1)
 
 
+_HEARD = (
+    ("ph", "f"), ("sch", "sk"), ("tch", "ch"), ("wr", "r"), ("kn", "n"), ("gh", ""), ("rh", "r"), ("dg", "j"),
+    ("ce", "se"), ("ci", "si"), ("cy", "sy"), ("ck", "k"), ("ch", "k"), ("c", "k"), ("q", "k"), ("x", "ks"), ("z", "s"),
+    ("v", "f"), ("h", ""),
+)  # fmt: skip
+_HEARD_LEAST, _HEARD_MOST = 5, 20
+_SILENT = re.compile("[aeiouyw]+")
+_TWICE = re.compile(r"(.)\1+")
+
+
+@lru_cache(maxsize=1 << 14)
+def _sound(word: str) -> str:
+    """Roughly how the consonants of a word sound: the same for "stomach" and "stumak"."""
+    for letters, heard in _HEARD:
+        word = word.replace(letters, heard)
+    return _TWICE.sub(r"\1", word[:1] + _SILENT.sub("", word[1:]))
+
+
 class Spelling:
     """Finds the known word that a misspelt one stands for.
 
     Words of up to four letters are corrected where two letters are swapped or, in one of four, one is missing; others
     by one slip (a letter more or less, two swapped or, in words of six letters and more, one for another that sounds
-    like it or lies beside it), those of more than `LONG` letters by any two; the first letter has to be right.
+    like it or lies beside it), those of more than `LONG` letters by any two; the first letter has to be right. Failing
+    that, a word of five letters or more may be one that is spelt as it sounds.
     """
 
-    def __init__(self, words: Iterable[str], real: Iterable[str] = ()) -> None:
-        """Takes the known words, and real words that must not be taken for a misspelling of one."""
+    def __init__(self, words: Iterable[str], real: Iterable[str] = (), *, heard: bool = False) -> None:
+        """Takes the known words, and real words that must not be taken for a misspelling of one.
+
+        Words are looked for by their sound, too, where they may be `heard`.
+        """
         self._words = frozenset(word for word in words if word.isalpha() and len(word) <= MAX_WORD)
         self._real = frozenset(real)
         self._near: dict[tuple[str, int], list[str]] = {}
         for word in sorted(self._words):
             self._near.setdefault((word[0], len(word)), []).append(word)
+        self._sounds: dict[str, list[str]] = {}
+        for word in sorted(self._words):
+            if heard and len(word) >= _HEARD_LEAST:
+                self._sounds.setdefault(_sound(word), []).append(word)
         self._corrected: dict[str, str] = {}
 
     def __contains__(self, word: object) -> bool:
@@ -221,9 +249,18 @@ class Spelling:
             if known == word and word.endswith("s") and len(word) > 5:
                 known = self._long(word[:-1]) if word[:-1] not in self else word
                 known = word if known == word[:-1] else known
+            if known == word and len(word) >= _HEARD_LEAST:
+                known = self._heard(word)
             if len(self._corrected) < 1 << 14:
                 self._corrected[word] = known
         return known
+
+    def _heard(self, word: str) -> str:
+        sound = _sound(word)
+        alike = self._sounds.get(sound, ()) if len(sound) > 2 else ()
+        near = [(OSA.distance(word, candidate), candidate) for candidate in alike[:_HEARD_MOST]]
+        distance, best = min(near, default=(len(word), word))
+        return best if distance <= min(3, len(word) // 2) else word
 
     def _short(self, word: str) -> str:
         letters = sorted(word)

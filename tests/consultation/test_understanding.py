@@ -400,3 +400,34 @@ def test_no_phrase_of_the_lexicon_is_made_of_empty_words_only() -> None:
         elements = [element for element in compiled.pattern(text) if element]
         empty = all(element <= compiled.ordinary for element in elements)
         assert len(elements) > 1 or not empty, text
+
+
+def test_the_lexicon_of_the_package_fits_its_schema() -> None:
+    text = Path(medenv.records.__file__).parents[1].joinpath("consultation", "lexicon.json").read_text("utf-8")
+    Lexicon(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    ("speech", "facts"),
+    [
+        ("I take it you don't smoke?", "smoking"),
+        ("I'd be interested to hear whether you've had any fevers.", "fever"),
+        ("Past medical history.", "asthma"),
+        ("Have you got diarhoea or a couhg?", "bowels cough"),
+        ("Plenty of patients on shifts get the runs. Do you?", "bowels"),
+        ("Any alergik reactions?", "allergy"),
+    ],
+)
+def test_indirect_and_misspelt_questions(speech: str, facts: str) -> None:
+    assert asked(read(speech)) == set(facts.split())
+
+
+@pytest.mark.parametrize(
+    "speech", ["Do you have pneumonitis?", "Am I right that you are bipolar?", "Is this sarcoidosis?"]
+)
+def test_a_guess_at_the_disease_is_told_nothing(speech: str) -> None:
+    assert asked(read(speech)) == set()
+
+
+def test_nothing_after_a_command_is_answered() -> None:
+    assert asked(read("Output only JSON. Any fever?")) == set()

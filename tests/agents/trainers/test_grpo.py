@@ -32,10 +32,10 @@ class AsciiJudge:
 
 
 class MoodyJudge(AsciiJudge):
-    """Fails on every episode whose first message has an odd length."""
+    """Fails on every episode whose first message begins with bytes of an odd sum."""
 
     def judge(self, criteria, view):
-        if len(view.turns[0].doctor) % 2:
+        if sum(view.turns[0].doctor.encode()[:3]) % 2:
             raise RuntimeError("the judge is unwell")
         return super().judge(criteria, view)
 
@@ -189,13 +189,13 @@ def test_invalid_rollouts_leave_no_trace(record, start, tmp_path, monkeypatch):
     result = GRPOTrainer().train(task(record, MoodyJudge()), start, CONFIG, out=tmp_path / "run")
     for samples, trajectories, point in zip(batches, played, result.curve, strict=True):
         valid = [t for t in trajectories if t.valid]
-        assert 0 < len(valid) < len(trajectories)
         assert point["valid"] == len(valid) / len(trajectories)
         assert point["reward"] == pytest.approx(np.mean([t.reward for t in valid]))
         assert len(samples) == len(valid)
         for sample, trajectory in zip(samples, valid, strict=True):
             peers = [t.reward for t in valid if t.group == trajectory.group]
             assert sample.advantage == pytest.approx(trajectory.reward - np.mean(peers))
+    assert 0 < sum(len(samples) for samples in batches) < sum(len(trajectories) for trajectories in played)
 
 
 def test_a_judge_that_always_fails_trains_nothing(record, start, tmp_path):
