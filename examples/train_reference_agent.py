@@ -1,9 +1,9 @@
 """Trains the reference agent from nothing on a CPU, and shows what GRPO adds: `make demo`.
 
-For each seed, in a process of its own: a crowd of novice doctors consults training patients, a model of 1.4 million
+For each seed, in a process of its own: a crowd of novice doctors consults training patients, a model of 0.8 million
 parameters learns to talk like them (the warm start), then GRPO improves it against the rubric. Random, checklist, warm
 start, trained and oracle doctors are then evaluated on patients that nobody trained on. All numbers end up in
-`summary.json`, and what there is to look at in `report.html`. A run that was cut off goes on; a finished one is replaced.
+`summary.json`, what there is to look at in `report.html`. A run that was cut off goes on; a finished one is replaced.
 """
 
 import argparse
@@ -37,16 +37,16 @@ CONDITIONS = (
     "appendicitis", "gastroenteritis", "migraine", "tension-headache", "cystitis", "pyelonephritis",
 )  # fmt: skip
 PATIENTS = 1600
-NOVICE_PATIENTS, NOVICES_EACH = 500, 3
+NOVICE_PATIENTS, NOVICES_EACH = 800, 2
 MAX_TURNS = 10
 ORDER = ("random", "checklist", "warm start", "trained", "oracle")
-TEMPERATURE = 0.7
-WARM_START = SupervisedConfig(epochs=3, batch=16, learning_rate=3e-3)
-GRPO = GRPOConfig(steps=40, groups=8, group_size=8, learning_rate=3e-4, length_divisor=64)
+MAX_TOKENS, TEMPERATURE = 64, 0.6
+WARM_START = SupervisedConfig(epochs=3, batch=16, learning_rate=6e-3)
+GRPO = GRPOConfig(steps=40, groups=8, group_size=8, learning_rate=6e-4, length_divisor=64)
 NOTES = [
     f"The patients are synthesised, of {len(CONDITIONS)} conditions of the knowledge base ({', '.join(CONDITIONS)}). A "
     "hash of the id splits them; warm start and GRPO saw training patients only, and of the truth only the reward.",
-    f"A consultation has at most {MAX_TURNS} messages of the doctor, a scripted patient, and a rubric decided by rules.",
+    f"A consultation has at most {MAX_TURNS} messages of the doctor, a scripted patient, and a rubric of machine checks.",
     f"The policy is sampled at temperature {TEMPERATURE}, in training as in evaluation.",
     "The oracle is told the truth: it shows how much reward there is to be had.",
     "The library and imported cases use words and conditions that the policy has never seen.",
@@ -77,7 +77,8 @@ def train(seed, out, sources, news):
             seed=seed,
         )
         chats = [trajectory.messages for trajectory in novices]
-        policy = reference_policy((m["content"] for chat in chats for m in chat), seed=seed, temperature=TEMPERATURE)
+        words = (message["content"] for chat in chats for message in chat)
+        policy = reference_policy(words, seed=seed, max_tokens=MAX_TOKENS, temperature=TEMPERATURE)
         imitate(policy, chats, dataclasses.replace(WARM_START, seed=seed), lambda point: news.put((seed, point)))
         policy.save(warm)
     trained = GRPOTrainer().train(
@@ -146,13 +147,13 @@ def main():
             "transformers": transformers.__version__,
         },
         "settings": {
-            "conditions": CONDITIONS,
+            "conditions": list(CONDITIONS),
             "patients": {split: len(patients(split)) for split in ("train", "test")},
             "warm start": dataclasses.asdict(WARM_START),
             "GRPO": GRPO.as_dict(),
         },
         "notes": NOTES,
-        "seeds": runs,
+        "seeds": list(runs),
         "evaluations": [
             {
                 "records": name,

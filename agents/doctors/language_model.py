@@ -244,12 +244,12 @@ _Key: TypeAlias = tuple[int, tuple[Message, ...]]
 @contextmanager
 def _no_progress_bars() -> Iterator[None]:
     shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         if shown:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def load_doctor(path: str | Path) -> LanguageModelDoctor:

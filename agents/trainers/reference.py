@@ -13,7 +13,7 @@ from medenv.agents.doctors.language_model import ChatFormat, LanguageModelDoctor
 __all__ = ["reference_policy", "train_tokenizer"]
 
 CUTS = r"[.;:?!]+ |\n| \(| \d+"
-"""Where a token must end: after a sentence, an item or a line, and around a number. Whole questions may be one token."""
+"""Where a token must end: after a sentence, an item or a line, and at a number. Whole questions may be one token."""
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, format: ChatFormat | None = None) -> Tokenizer:
@@ -48,12 +48,12 @@ def reference_policy(
     texts: Iterable[str],
     *,
     seed: int,
-    vocabulary: int = 6144,
+    vocabulary: int = 3072,
     max_tokens: int = 96,
     temperature: float = 1.0,
     batch: int = 64,
 ) -> LanguageModelDoctor:
-    """A policy with random weights, of 1.4 million parameters with the default vocabulary.
+    """A policy with random weights, of 0.8 million parameters with the default vocabulary.
 
     Args:
         texts: What its tokenizer is made for.
@@ -66,12 +66,12 @@ def reference_policy(
     tokenizer = train_tokenizer(texts, vocabulary)
     config = Qwen3Config(
         vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=192,
-        intermediate_size=512,
+        hidden_size=128,
+        intermediate_size=384,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        head_dim=48,
+        head_dim=32,
         tie_word_embeddings=True,
         max_position_embeddings=4096,
         bos_token_id=None,

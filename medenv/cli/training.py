@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,6 +76,6 @@ def _settings(path: Path | None) -> dict[str, Any]:
     return data
 
 
-def _tell(point: dict[str, float]) -> None:
-    measured = "  ".join(f"{name} {value:.4g}" for name, value in point.items())
+def _tell(point: Mapping[str, float | None]) -> None:
+    measured = "  ".join(f"{name} -" if value is None else f"{name} {value:.4g}" for name, value in point.items())
     print(measured, file=sys.stderr, flush=True)

@@ -63,7 +63,7 @@ def load_latest(folder: Path, settings: dict[str, Any]) -> Checkpoint | None:
 
     Args:
         folder: Where the checkpoints are.
-        settings: What the run depends on; `steps` may differ, so that a finished run can be made longer.
+        settings: What the run depends on, as `save` was given it.
 
     Raises:
         RunError: The checkpoint belongs to a run with other settings, or cannot be read.
@@ -79,7 +79,7 @@ def load_latest(folder: Path, settings: dict[str, Any]) -> Checkpoint | None:
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise RunError(f"{newest}: expected a checkpoint, got {' '.join(str(error).split())[:200]}") from None
     wanted = json.loads(json.dumps(settings))
-    for name in sorted({*saved, *wanted} - {"steps"}):
+    for name in sorted({*saved, *wanted}):
         if saved.get(name) != wanted.get(name):
             raise RunError(
                 f"{folder}: expected the run with {name} {saved.get(name)!r}, got {wanted.get(name)!r}; "

@@ -46,6 +46,8 @@ class GRPOConfig:
     learning_rate: float = 1e-5
     warmup: int = 0
     """Steps over which the learning rate rises in a straight line to its value."""
+    cooldown: int = 0
+    """Steps over which it falls in a straight line in the end."""
     eps_low: float = 0.2
     eps_high: float = 0.28
     """The ratio is clipped to [1 - eps_low, 1 + eps_high]; a higher upper bound leaves room for rare tokens."""
@@ -78,6 +80,11 @@ class GRPOConfig:
         bonus = self.length_reward
         if bonus is not None and not (bonus.bonus > 0 and bonus.at >= 1):
             raise RunError(f"expected a length_reward with bonus above 0 and at of at least 1, got {bonus!r}")
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, from 0."""
+        rise, fall = (step + 1) / (self.warmup + 1), (self.steps - step) / (self.cooldown + 1)
+        return self.learning_rate * min(1.0, rise, fall)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> GRPOConfig:
@@ -115,6 +122,7 @@ _LEAST: dict[str, float] = {
     "group_size": 2,
     "learning_rate": 0.0,
     "warmup": 0,
+    "cooldown": 0,
     "eps_low": 0.0,
     "eps_high": 0.0,
     "length_divisor": 1,

@@ -98,7 +98,7 @@ class GRPOTrainer:
         trajectories = settle_now(_played(task, doctor, plan, config.concurrency))
         doctor.forget()
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * min(1.0, (step + 1) / (config.warmup + 1))
+            group["lr"] = config.rate(step)
         rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(step,)))
         samples = _samples(trajectories, config)
         measured = update(
@@ -143,13 +143,13 @@ def _measure(trajectories: Sequence[Trajectory], samples: Sequence[Sample]) -> P
 
 
 def _settings(task: Task, policy: str | Path, config: GRPOConfig) -> dict[str, Any]:
-    """What a run depends on."""
+    """What a run depends on. Without a cooldown that is not the number of steps, so a run can be made longer."""
     records = json.dumps([record_to_dict(record) for record in task.records], sort_keys=True)
     weights = hashlib.sha256()
     for file in sorted(Path(policy).glob("*.safetensors")):
         weights.update(file.read_bytes())
     return {
-        **config.as_dict(),
+        **{name: value for name, value in config.as_dict().items() if name != "steps" or config.cooldown},
         "policy": weights.hexdigest(),
         "records": hashlib.sha256(records.encode()).hexdigest(),
         "personas": [persona.id for persona in task.personas],
