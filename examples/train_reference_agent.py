@@ -46,11 +46,19 @@ GRPO = GRPOConfig(steps=40, groups=8, group_size=8, learning_rate=6e-4, length_d
 NOTES = [
     f"The patients are synthesised, of {len(CONDITIONS)} conditions of the knowledge base ({', '.join(CONDITIONS)}). A "
     "hash of the id splits them; warm start and GRPO saw training patients only, and of the truth only the reward.",
-    f"A consultation has at most {MAX_TURNS} messages of the doctor, a scripted patient, and a rubric of machine checks.",
+    f"A consultation has at most {MAX_TURNS} doctor messages, a scripted patient and a rubric of machine checks.",
     f"The policy is sampled at temperature {TEMPERATURE}, in training as in evaluation.",
     "The oracle is told the truth: it shows how much reward there is to be had.",
     "The library and imported cases use words and conditions that the policy has never seen.",
 ]
+
+
+def quick():
+    """Makes everything small, to see that it runs; the numbers then mean nothing."""
+    global PATIENTS, NOVICE_PATIENTS, WARM_START, GRPO
+    PATIENTS, NOVICE_PATIENTS = 60, 12
+    WARM_START = dataclasses.replace(WARM_START, epochs=1)
+    GRPO = dataclasses.replace(GRPO, steps=2, groups=2, group_size=4)
 
 
 def patients(split):
@@ -96,12 +104,12 @@ def train(seed, out, sources, news):
     ]
 
 
-def train_all(seeds, out, sources):
+def train_all(seeds, out, sources, prepare):
     """All seeds at once, with a progress bar each."""
     spawn = multiprocessing.get_context("spawn")
     news = spawn.Manager().Queue()
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
-    with ProcessPoolExecutor(len(seeds), mp_context=spawn) as pool, Progress(*columns) as progress:
+    with ProcessPoolExecutor(len(seeds), mp_context=spawn, initializer=prepare) as pool, Progress(*columns) as progress:
         bars = {seed: progress.add_task(f"seed {seed}: warm start", total=None) for seed in seeds}
         running = [pool.submit(train, seed, out, sources, news) for seed in seeds]
         while not all(future.done() for future in running):
@@ -120,13 +128,16 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/demo"))
     parser.add_argument("--records", help="a file or folder of records to evaluate on too, in any known format")
+    parser.add_argument("--quick", action="store_true", help="a few steps only, to see that everything runs")
     given = parser.parse_args()
+    if given.quick:
+        quick()
     if (given.out / "summary.json").exists():
         shutil.rmtree(given.out)
     sources = {"held-out": "held-out", "library": "library"}
     if given.records:
         sources["imported"] = given.records
-    runs, trained = zip(*train_all(given.seeds, given.out, sources), strict=True)
+    runs, trained = zip(*train_all(given.seeds, given.out, sources, quick if given.quick else None), strict=True)
     rows = [row for rows in trained for row in rows]
     for name, source in sources.items():
         rows += [(name, doctor, None, evaluate(doctor, source)) for doctor in ("random", "checklist", "oracle")]

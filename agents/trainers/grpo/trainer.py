@@ -101,9 +101,7 @@ class GRPOTrainer:
             group["lr"] = config.rate(step)
         rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(step,)))
         samples = _samples(trajectories, config)
-        measured = update(
-            doctor.model, optimizer, samples, config, rng, temperature=doctor.backend.temperature
-        )
+        measured = update(doctor.model, optimizer, samples, config, rng, temperature=doctor.backend.temperature)
         return {**_measure(trajectories, samples), **measured}
 
 

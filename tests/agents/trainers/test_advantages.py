@@ -28,7 +28,9 @@ def test_valid_advantages_of_a_group_sum_to_zero_and_invalid_ones_are_as_if_neve
     found = advantages(rewards, groups)
     assert [a is None for a in found] == [r is None for r in rewards]
     for group in set(groups):
-        assert math.isclose(sum(a for a, g in zip(found, groups, strict=True) if g == group and a is not None), 0, abs_tol=1e-9)
+        assert math.isclose(
+            sum(a for a, g in zip(found, groups, strict=True) if g == group and a is not None), 0, abs_tol=1e-9
+        )
     kept = [(r, g) for r, g in pairs if r is not None]
     assert advantages([r for r, _ in kept], [g for _, g in kept]) == [a for a in found if a is not None]
 
@@ -54,4 +56,6 @@ def test_nobody_is_paid_for_brevity_in_a_poor_group():
 
 
 def test_the_scale_moves_the_bonus_to_short_answers():
-    assert length_rewards([0.5, 0.5], [150, 600], [0, 0], LengthReward(bonus=0.06, at=150)) == pytest.approx([0.06, 0.03])
+    assert length_rewards([0.5, 0.5], [150, 600], [0, 0], LengthReward(bonus=0.06, at=150)) == pytest.approx(
+        [0.06, 0.03]
+    )

@@ -183,8 +183,11 @@ def test_invalid_rollouts_leave_no_trace(record, start, tmp_path, monkeypatch):
 
     monkeypatch.setattr(trainer, "_played", keep)
     monkeypatch.setattr(
-        trainer, "update", lambda model, optimizer, samples, *rest, **more: batches.append(samples)
-        or real_update(model, optimizer, samples, *rest, **more)
+        trainer,
+        "update",
+        lambda model, optimizer, samples, *rest, **more: (
+            batches.append(samples) or real_update(model, optimizer, samples, *rest, **more)
+        ),
     )
     result = GRPOTrainer().train(task(record, MoodyJudge()), start, CONFIG, out=tmp_path / "run")
     for samples, trajectories, point in zip(batches, played, result.curve, strict=True):

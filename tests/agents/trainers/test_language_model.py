@@ -117,7 +117,9 @@ def test_an_episode_is_one_sequence_whatever_is_evicted_from_the_keys_and_values
 
 @settings(max_examples=60)
 @given(
-    messages=st.lists(st.tuples(st.sampled_from(["system", "user", "assistant", "tool"]), st.text(max_size=40)), max_size=6)
+    messages=st.lists(
+        st.tuples(st.sampled_from(["system", "user", "assistant", "tool"]), st.text(max_size=40)), max_size=6
+    )
 )
 def test_any_words_survive_rendering(doctor, messages):
     ids, own = doctor.render([Message(role, text.encode("utf-8", "replace").decode()) for role, text in messages])
@@ -135,7 +137,9 @@ def test_rendering_marks_the_doctor_s_words_and_the_end_it_says(doctor):
 
 
 def test_rendering_is_what_a_doctor_with_these_words_would_have_seen(doctor):
-    ids, _ = doctor.render([Message("system", "A"), Message("user", "B"), Message("assistant", "C"), Message("user", "D")])
+    ids, _ = doctor.render(
+        [Message("system", "A"), Message("user", "B"), Message("assistant", "C"), Message("user", "D")]
+    )
     seen = view(("system", "A"), ("user", "B"), ("assistant", "C"), ("user", "D"), turn=1)
     assert act(doctor, seen).prompt_ids[: len(ids)] == ids
 

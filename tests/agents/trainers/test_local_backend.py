@@ -30,7 +30,9 @@ def test_a_batch_samples_what_each_prompt_samples_alone(model, temperature):
     together = backend.generate(asked)
     alone = [backend.generate([prompt])[0] for prompt in asked]
     assert [c.ids for c in together] == [c.ids for c in alone]
-    assert np.allclose(np.concatenate([c.logprobs for c in together]), np.concatenate([c.logprobs for c in alone]), atol=1e-5)
+    assert np.allclose(
+        np.concatenate([c.logprobs for c in together]), np.concatenate([c.logprobs for c in alone]), atol=1e-5
+    )
     assert len({len(c.ids) for c in together}) > 1 or temperature == 0
 
 
@@ -47,7 +49,9 @@ def test_going_on_from_the_past_is_going_on_from_the_tokens(model):
     longer = [(*p.ids, *c.ids, 7, 8, 9) for p, c in zip(asked, first, strict=True)]
     for prompt, completion in zip(asked, first, strict=True):
         assert completion.past.tokens == len(prompt.ids) + len(completion.ids) - 1
-    with_past = backend.generate([Prompt(ids, (5, i), c.past) for i, (ids, c) in enumerate(zip(longer, first, strict=True))])
+    with_past = backend.generate(
+        [Prompt(ids, (5, i), c.past) for i, (ids, c) in enumerate(zip(longer, first, strict=True))]
+    )
     without = [backend.generate([Prompt(ids, (5, i))])[0] for i, ids in enumerate(longer)]
     mixed = backend.generate([Prompt(ids, (5, i), first[i].past if i % 2 else None) for i, ids in enumerate(longer)])
     assert [c.ids for c in with_past] == [c.ids for c in without] == [c.ids for c in mixed]
