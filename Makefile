@@ -1,6 +1,7 @@
 # Everything a newcomer needs, on a machine with Python 3.11+ and pip.
 PYTHON ?= python3
 VENV ?= .venv
+PYTEST ?= -n 2
 BIN := $(VENV)/bin
 EXTRAS := train,report,dev
 STAMP := $(VENV)/.dependencies
@@ -19,10 +20,11 @@ install: $(STAMP)  ## a virtual environment with medenv, for work on it
 demo: $(STAMP)  ## trains the reference agent on CPU and writes runs/demo/report.html
 	$(BIN)/python examples/train_reference_agent.py --out runs/demo $(DEMO)
 
+# Run from tests/, where the sources next door cannot be taken for the installed package.
 test: $(STAMP)  ## the suite, against the package as it is installed from a wheel
 	rm -rf build/wheel && $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall build/wheel/*.whl
-	$(BIN)/pytest $(PYTEST); status=$$?; $(BIN)/python -m pip install --quiet --no-deps --editable . ; exit $$status
+	cd tests && ../$(BIN)/pytest $(PYTEST); status=$$?; cd .. && $(BIN)/python -m pip install --quiet --no-deps --editable . ; exit $$status
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

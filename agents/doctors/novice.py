@@ -250,7 +250,8 @@ def _sayings() -> Mapping[str, tuple[_Saying, ...]]:
 def listen(view: DoctorView) -> Evidence:
     """What a consultation has brought to light so far, read from the words of patient and results.
 
-    Only wording of the bundled knowledge base is understood; of other patients, age and sex.
+    Only wording of the bundled knowledge base is understood; of other patients, age and sex. Numbers are not: results
+    that differ in nothing else, such as vital signs, are taken for one another, which is part of being a novice.
     """
     sayings = _sayings()
     brief, opening = view.messages[0].content, view.messages[1].content

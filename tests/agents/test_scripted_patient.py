@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,7 @@ def test_without_a_released_fact_nothing_is_told(persona: str, speaker: str, que
 
 
 def sayings(situation: str) -> set[str]:
-    path = Path(medenv.records.__file__).parents[2] / "agents" / "patients" / "phrasings.json"
+    path = resources.files("medenv.agents.patients") / "phrasings.json"
     by_tone = json.loads(path.read_text("utf-8"))[situation]
     lists = [texts.values() if isinstance(texts, dict) else [texts] for texts in by_tone.values()]
     return {text for tone in lists for texts in tone for text in texts}
@@ -152,7 +153,7 @@ def test_the_doctors_words_never_come_back() -> None:
 
 
 def test_no_phrase_speaks_of_a_symptom_in_the_first_person() -> None:
-    path = Path(medenv.records.__file__).parents[2] / "agents" / "patients" / "phrasings.json"
+    path = resources.files("medenv.agents.patients") / "phrasings.json"
     text = path.read_text("utf-8").lower()
     assert not re.search(r"\b(pain|hurt|ache|sick|fever|ill|tired|dizzy|breath|my (head|chest|heart|stomach))\b", text)
 
