@@ -32,14 +32,18 @@ def labelled() -> tuple[Mapping[str, Record], list[dict[str, Any]]]:
 
 
 def disclosed(record: Record, questions: Iterable[str]) -> tuple[frozenset[str], str]:
-    """What the last of some questions made the patient tell, and the words."""
+    """What the last of some questions made the patient tell, and the words.
+
+    How many of the volunteered facts an open question brings out is for the persona to say; here all of them count.
+    """
     episode = Episode(Scenario(record, Persona("listener", patience=8), patient_seed=0, max_turns=100))
     patient = {PATIENT: patients.get("scripted")()}
     for question in questions:
         episode.step(DOCTOR, question)
         play_now(episode, patient, until=DOCTOR)
     turn = episode.turns[-1]
-    return frozenset(turn.entry.disclosed), turn.reply or ""
+    opened = {fact for asked in turn.understanding.questions if asked.kind == "open" for fact in asked.facts}
+    return frozenset(turn.entry.disclosed) | opened, turn.reply or ""
 
 
 def right(question: Mapping[str, Any], told: frozenset[str]) -> bool:

@@ -53,6 +53,11 @@ _TAGS = frozenset(
         "i suppose",
         "would you say",
         "do you think",
+        "can you tell me",
+        "can you say",
+        "if i can ask",
+        "if you know",
+        "if you do not mind",
     )
 )
 """Tags of other words, which mean something else elsewhere."""
@@ -116,7 +121,7 @@ def _split(words: list[str], spans: list[Span], speech: str, lexicon: Lexicon, m
             words=tuple(words[head:stop]),
             pauses=frozenset(i - head for i in pauses if head < i < stop),
             text=speech[spans[start].start : spans[stop - 1].end].strip(),
-            marked=marked and (stop == end or words[head] == "you"),
+            marked=marked and (stop == end or (words[head] == "you" and "not" in words[head:stop])),
         )
 
 
@@ -182,21 +187,27 @@ def has_question_form(clause: Clause, lexicon: Lexicon, *, requests: bool, state
     words = clause.words
     if all(word in _EMPTY or word in lexicon.openers for word in words):
         return False
-    if requests and (clause.marked or not states):
+    if requests and (clause.marked or not states or words[0] in _ASIDES):
         return True
     if clause.marked and words[:2] in _SUPPOSING:
         return True
     if words[0] in _SELF:
-        return not (states or _WISHES.isdisjoint(words[:4]) or ASKING.isdisjoint(words[4:]))
-    if states:
+        return not (states or _WISHES.isdisjoint(words[1:4]) or ASKING.isdisjoint(words[4:])) and words[1] != "know"
+    if states and not (clause.marked and words[0] in _ASIDES):
         return clause.marked and "you" in words and (words[0] in ASKING or words[0] in VERBS or words[0] in ANY)
-    return clause.marked or _inverted(words)
+    return clause.marked or _inverted(words) or any(_inverted(words[pause:]) for pause in clause.pauses)
 
 
 def is_heading(clause: Clause) -> bool:
     """Whether a clause is no sentence but only names what is asked for: "past history"."""
     words = clause.words
-    return len(words) <= MAX_TAG and _SAYS.isdisjoint(words) and _SELF.isdisjoint(words) and _SUBJECTS.isdisjoint(words)
+    named = words[1:] if words[0] == "you" else words
+    return (
+        0 < len(named) <= MAX_TAG
+        and _SAYS.isdisjoint(named)
+        and _SELF.isdisjoint(named)
+        and _SUBJECTS.isdisjoint(named)
+    )
 
 
 def _inverted(words: Sequence[str]) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from medenv.consultation.lexicon import Concept, Lexicon
@@ -18,11 +19,15 @@ STORY: Final = "hpi."
 CORE = frozenset(("hpi.onset", "hpi.location", "hpi.character", "hpi.course", "hpi.severity"))
 """Where the complaint itself is told."""
 
+_COMPLAINT = frozenset(("hpi.location", "hpi.character", "hpi.radiation", "hpi.associated"))
+"""Where the story says that something hurts at all, not since when or how much."""
+
 IN_STATEMENT, IN_LAY, IN_SYNONYM = 2.0, 1.5, 3.0
 """How much of a fact's matter a concept is, by where it is named."""
 _NARROWER = 0.5
 _HOME, _NAMED_TOPIC, _NAMED_FACT, _SAME_WORD, _ASIDE = 1.5, 3.0, 1.5, 1.0, -1.0
 _MARGIN, _WIDE = 0.9, 2.5
+_SAME_WORDING = 1.0
 _SHARE, _SPOKEN = 0.4, 0.5
 """How much of a question's words a fact has to share, and what a word counts that only its lay text has."""
 _ABOUT_ONE = 3
@@ -80,6 +85,12 @@ class FactIndex:
             for synonym in indexed.fact.synonyms
             if len(words := lexicon.words.plain(synonym)) > 1
         )
+        self._users: dict[str, list[str]] = {}
+        for indexed in self.facts:
+            fact = indexed.fact
+            texts = (fact.statement, fact.lay, *fact.synonyms)
+            for word in sorted({word for text in texts for word in lexicon.words.plain(text)}):
+                self._users.setdefault(word, []).append(fact.id)
         self._weights: dict[frozenset[str], dict[str, float]] = {}
         self.story = frozenset(
             id
@@ -109,6 +120,17 @@ class FactIndex:
         longest = max((len(match.at) for match in matches), default=0)
         return [self.by_id[id] for id in dict.fromkeys(m.label for m in matches if len(m.at) == longest)]
 
+    def closeness(self, words: Sequence[str]) -> dict[str, float]:
+        """How close words come to the wording of each fact: rare ones count most, and a whole synonym more."""
+        found: dict[str, float] = {}
+        for word in dict.fromkeys(words):
+            users = self._users.get(word, ())
+            for id in users:
+                found[id] = found.get(id, 0.0) + _SAME_WORDING / len(users)
+        for indexed in self.named(words):
+            found[indexed.fact.id] = found.get(indexed.fact.id, 0.0) + _NAMED_FACT
+        return found
+
     def sharing(self, words: Iterable[str]) -> list[IndexedFact]:
         """The facts that share the most and the rarest of some words, if they share enough of all that was asked."""
         weights = {word: 1 / max(1, self.rarity[word]) for word in sorted(words)}
@@ -122,6 +144,26 @@ class FactIndex:
         ]
         best = max((score for score, _ in scored), default=0.0)
         if best < _SHARE * sum(weights.values()):
+            return []
+        return [f for score, f in scored if score >= 0.75 * best][:_ABOUT_ONE]
+
+    def nearest(self, words: Sequence[str], share: float) -> list[IndexedFact]:
+        """The facts that share most of the words that name something, spelt alike or grown from the same root.
+
+        Args:
+            words: The words of a clause.
+            share: How much of the weight of these words a fact has to share; rare words weigh more.
+        """
+        wanted = {word for word in words if self._lexicon.names_something(word)} if share else set()
+        alike = {word: [own for own in self.rarity if own == word or _kin(own, word)] for word in sorted(wanted)}
+        weights = {word: 1 / max(1, sum(self.rarity[own] for own in alike[word])) for word in alike}
+        scored = [
+            (sum(weights[word] for word, own in alike.items() if not f.words.isdisjoint(own)), f)
+            for f in self.facts
+            if f.fact.topic not in self._lexicon.guarded_topics
+        ]
+        best = max((score for score, _ in scored), default=0.0)
+        if not best or best < share * sum(weights.values()):
             return []
         return [f for score, f in scored if score >= 0.75 * best][:_ABOUT_ONE]
 
@@ -152,7 +194,7 @@ class FactIndex:
         *,
         topics: Sequence[str] = (),
         words: frozenset[str] = frozenset(),
-        named: frozenset[str] = frozenset(),
+        closeness: Mapping[str, float] = MappingProxyType({}),
         wide: bool = False,
     ) -> list[IndexedFact]:
         """The facts whose own matter is a concept, best first; not those that only touch it.
@@ -161,7 +203,7 @@ class FactIndex:
             concept: What is asked about.
             topics: The topics that the question names.
             words: The words of the question for the concept; a fact that uses them comes first.
-            named: The ids of facts that the question names by a synonym.
+            closeness: How close the wording of the question is to that of each fact.
             wide: Whether the question asks for whatever there is on it.
         """
         scored = []
@@ -171,12 +213,14 @@ class FactIndex:
             home, asked = topic in concept.topics, topic in topics
             if topic in self._lexicon.guarded_topics and not (home or asked):
                 continue
+            if concept.kind == "generic" and topic.startswith(STORY) and topic not in _COMPLAINT:
+                continue
             if concept.kind == "site" and not (topic.startswith(_PLACED) and weight >= IN_STATEMENT / 2):
                 continue
             if concept.kind == "thing" and topic in _TOLD_OTHERWISE and not (home or asked) and weight < IN_SYNONYM:
                 continue
             score = weight + _HOME * home + _NAMED_TOPIC * asked + _ASIDE * (topic == "social.exposure")
-            score += _NAMED_FACT * (id in named) + _SAME_WORD * (not words.isdisjoint(indexed.words))
+            score += closeness.get(id, 0.0) + _SAME_WORD * (not words.isdisjoint(indexed.words))
             scored.append((score - 0.05 * min(len(indexed.mentions), 10), indexed))
         scored.sort(key=lambda pair: -pair[0])
         return [indexed for score, indexed in scored if score >= scored[0][0] - (_WIDE if wide else _MARGIN)][
@@ -193,6 +237,13 @@ class FactIndex:
             return False
         concepts = (self._lexicon.concepts[id] for id in indexed.stated - _BROAD)
         return all(topic in _ONE_MATTER and concept.topics <= {topic} for concept in concepts)
+
+
+def _kin(word: str, other: str) -> bool:
+    """Whether two words grow from the same root: "dyspnoeic" and "dyspnoea"."""
+    shorter = min(len(word), len(other))
+    root = max(6, round(0.75 * shorter))
+    return shorter >= root and word[:root] == other[:root]
 
 
 def _astray(fact: Fact, concept: Concept) -> bool:

@@ -86,7 +86,7 @@ class Lexicon:
         fished = {word for texts in data["fishing"].values() for text in texts for word in self.words.raw(text)}
         written = {word for text in _texts(data) for word in self.words.raw(text)}
         self.spelling = Spelling(
-            written | {word for word in fished if len(word) >= LONG}, {*fished, *words["correct"]}, heard=True
+            written | {word for word in fished if len(word) >= LONG}, {*fished, *_english()}, heard=True
         )
 
     def concept(self, ids: Sequence[str]) -> Concept:
@@ -185,6 +185,12 @@ def _concepts(data: Mapping[str, Any]) -> dict[str, Concept]:
 def _validator() -> Draft202012Validator:
     text = resources.files("medenv.consultation").joinpath("lexicon.schema.json").read_text("utf-8")
     return Draft202012Validator(json.loads(text))
+
+
+@cache
+def _english() -> frozenset[str]:
+    text = resources.files("medenv.consultation").joinpath("english.txt").read_text("utf-8")
+    return frozenset(line for line in text.splitlines() if line.isalpha())
 
 
 @cache

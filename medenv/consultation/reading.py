@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from medenv.consultation.clauses import PARTS, VERBS
+from medenv.consultation.clauses import ASKING, PARTS, VERBS
+from medenv.consultation.examples import examples
 from medenv.consultation.lexicon import BEGIN, END, Label, LabelKind, Lexicon
 from medenv.consultation.phrases import Match
 from medenv.consultation.questions import Sign
@@ -45,6 +46,8 @@ class Reading:
     signs: frozenset[Sign] = frozenset()
     rest: frozenset[str] = frozenset()
     """Words that name something and stand in no phrase."""
+    wording: tuple[str, ...] = ()
+    """The words without the request that they begin with: "your bowels" of "tell me about your bowels"."""
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -63,6 +66,7 @@ class ClauseReader:
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
         self.read = lru_cache(maxsize=4096)(self._read)
+        self.likely = lru_cache(maxsize=4096)(lambda words: examples().nearest(words))
 
     def _read(self, lead: tuple[str, ...], words: tuple[str, ...], pauses: frozenset[int]) -> Reading:
         start = len(lead) + 1
@@ -76,43 +80,56 @@ class ClauseReader:
                 used.update(match.at)
         if lead:
             # A greeting may be made of words that else only lead up to a question: "good morning".
-            spoken = self._lexicon.phrases.find((*lead, *words[:_WHOLE]))
+            spoken = [_after_lead(m, start) for m in self._lexicon.phrases.find((*lead, *words[:_WHOLE]))]
             by_kind["sign"] = [*by_kind.get("sign", []), *(m for m in spoken if m.label[0] == "sign")]
-            for kind in ("topic", "concept"):
-                by_kind[kind] = [m for m in by_kind.get(kind, []) if m.at[-1] >= start]
+            greeted = {i for m in by_kind["sign"] if m.at[0] < start for i in m.at}
+            for kind in ("topic", "concept", "concept_hint"):
+                found = by_kind.get(kind, [])
+                by_kind[kind] = [m for m in found if m.at[-1] >= start and greeted.isdisjoint(m.at)]
         opens, fishing = by_kind.get("open", []), by_kind.get("fishing", [])
-        topics, concepts = self._subjects(by_kind.get("topic", []), by_kind.get("concept", []), opens)
+        requests = [m for m in by_kind.get("request", []) if _requests(m.at[0], full, start)]
+        told = [m for m in by_kind.get("topic", []) if not _covered(m, [*requests, *by_kind.get("aside", [])])]
+        topics, concepts = self._subjects(told, by_kind.get("concept", []), opens)
         asking = [m for kind in ("open", "request", "aside") for m in by_kind.get(kind, ())]
         concepts = [m for m in concepts if not _covered(m, asking)]
         number = _numbers(full, paused)
-        told = {number[m.at[0]] for m in topics}
-        told |= {number[m.at[0]] for m in concepts if self._lexicon.concepts[m.label[1]].kind == "thing"}
-        about = [m for m in _unhinted(by_kind.get("topic_hint", []), "topic") if number[m.at[0]] not in told]
-        things = [m for m in _unhinted(by_kind.get("concept_hint", []), "concept") if number[m.at[0]] not in told]
+        settled = {number[m.at[0]] for m in topics}
+        settled |= {number[m.at[0]] for m in concepts if self._lexicon.concepts[m.label[1]].kind == "thing"}
+        about = [m for m in _unhinted(by_kind.get("topic_hint", []), "topic") if number[m.at[0]] not in settled]
+        things = [m for m in _unhinted(by_kind.get("concept_hint", []), "concept") if number[m.at[0]] not in settled]
         if about or things:
             topics, concepts = self._subjects([*topics, *about], [*concepts, *things], opens)
-        if not topics and not concepts:
+        if not concepts and all(m.label[1].startswith("hpi.") for m in topics):
             fishing = [*fishing, *by_kind.get("fishing_hint", [])]
         scene = _scene(full, start, paused)
         topics, concepts = self._foremost(topics, concepts, scene)
+        if requests:
+            topics, concepts = _after(requests, topics, concepts)
         fishing = [m for m in fishing if not _covered(m, topics) and not _covered(m, concepts)]
         opens = [m for m in opens if not _covered(m, topics) and not _covered(m, fishing)]
-        kinds: set[str] = {kind for kind in ("command", "aside", "follow_up") if kind in by_kind}
+        kinds: set[str] = {kind for kind in ("command", "follow_up") if kind in by_kind}
+        first = min((m.at[0] for m in (*topics, *concepts)), default=len(full))
+        kinds |= {"aside" for m in by_kind.get("aside", []) if m.at[0] <= first}
         kinds |= {kind for kind, found in (("fishing", fishing), ("open", opens)) if found}
-        requests = [m for m in by_kind.get("request", []) if _requests(m.at[0], full, start)]
         stated = [m for m in by_kind.get("statement", []) if m.at[0] == start]
         kinds |= {"statement" for m in stated if all(set(m.at).isdisjoint(request.at) for request in requests)}
-        kinds |= {"request" for _ in requests}
+        kinds |= {"request" for m in requests if m.at[-1] < len(full) - 2 or m.at[0] == start}
         return Reading(
             items=_items(topics, concepts, full, number),
             kinds=frozenset(kinds),
             signs=frozenset(m.label[1] for m in by_kind.get("sign", [])),  # type: ignore[misc]
+            wording=self._wording(words, [m.at[-1] - start for m in requests]),
             rest=frozenset(
                 word
                 for i, word in enumerate(words, start)
                 if i not in used and self._lexicon.names_something(word) and not (opens and i in scene)
             ),
         )
+
+    def _wording(self, words: tuple[str, ...], requested: list[int]) -> tuple[str, ...]:
+        rest = words[max(requested, default=-1) + 1 :]
+        whole = words[0] in ASKING or not any(self._lexicon.names_something(word) for word in rest)
+        return words if whole else rest
 
     def _subjects(
         self, topics: list[Match[Label]], concepts: list[Match[Label]], opens: list[Match[Label]]
@@ -154,9 +171,24 @@ def labels_in(words: Sequence[str], lexicon: Lexicon) -> list[Label]:
     return [m.label for m in matches if not _covered(m, [other for other in matches if other.label[0] == m.label[0]])]
 
 
+def _after_lead(match: Match[Label], start: int) -> Match[Label]:
+    """A match in the words of a lead and a clause, placed as it stands with the mark of the beginning between them."""
+    return Match(match.label, tuple(i if i < start - 1 else i + 1 for i in match.at))
+
+
 def _unhinted(matches: Iterable[Match[Label]], kind: LabelKind) -> list[Match[Label]]:
     """Hints, taken at their word."""
     return [Match((kind, match.label[1]), match.at) for match in matches]
+
+
+def _after(
+    requests: list[Match[Label]], topics: list[Match[Label]], concepts: list[Match[Label]]
+) -> tuple[list[Match[Label]], list[Match[Label]]]:
+    """What is requested, without what only leads up to the request: "as it can hurt the eyes, tell me about ..."."""
+    first = max(request.at[0] for request in requests)
+    if not any(match.at[0] > first for match in (*topics, *concepts)):
+        return topics, concepts
+    return [m for m in topics if m.at[-1] > first], [m for m in concepts if m.at[-1] > first]
 
 
 def _covered(match: Match[Label], others: Iterable[Match[Label]]) -> bool:

@@ -14,8 +14,9 @@ from functools import cache, lru_cache
 from typing import TypeAlias
 
 from medenv.consultation.clauses import ANY, ASKING, VERBS, Clause, clauses, has_question_form, is_heading
+from medenv.consultation.examples import Likeness
 from medenv.consultation.facts import CORE, HISTORY, IN_STATEMENT, IN_SYNONYM, STORY, FactIndex, IndexedFact
-from medenv.consultation.lexicon import Concept, Lexicon, lexicon
+from medenv.consultation.lexicon import Concept, Label, Lexicon, lexicon
 from medenv.consultation.questions import Question, Sign, Understanding
 from medenv.consultation.reading import ClauseReader, Reading
 from medenv.consultation.words import Spelling, wordset
@@ -41,6 +42,9 @@ _GUESS = wordset("it this that")
 _IS_THIS = (("be", "this"), ("be", "that"))
 _RIGHT, _THAT_YOU = ("be", "i", "right"), ("that", "you", "be")
 """What begins a guess: "am I right that you are"."""
+_DO_YOU_THINK = ("do", "you", "think")
+_EARLIER = "before"
+_COUNTS = (("how", "many"), ("how", "much"), ("how", "often"))
 _DISEASE = ("itis", "osis", "emia", "opathi", "oma", "syndrom")
 """How the names of diseases end, in the form in which words are compared."""
 _THERE = wordset("that those them there then she he")
@@ -66,6 +70,18 @@ _RETOLD = frozenset(("hpi.previous", "hpi.treatment", "hpi.associated", "hpi.con
 _STRONG = frozenset(("hpi.aggravating", "hpi.relieving", "hpi.treatment", "hpi.impact"))
 """Parts of the story that stay the question whatever else is named: "does stress make it worse?"."""
 
+
+_LIKE, _SURE, _CERTAIN = 0.3, 0.6, 0.55
+"""How like its examples a question has to be to count as asking for a label: at all, against its phrases, beyond doubt."""
+_AS_LIKE, _LIKER = 0.8, 0.3
+"""How like, beside the best, a further label has to be, and how much more so than what the phrases name."""
+_NARROWING = 0.4
+_NEAR, _NEARER = 0.4, 0.6
+_THINGS_TOLD = frozenset(("hpi.associated", "hpi.treatment"))
+"""Parts of the story that tell of further things, which "it" may be: "is it red?" after "any lump?"."""
+_TIMES = frozenset(("hpi.onset", "hpi.duration"))
+_TOLD_TOGETHER = ("hpi.associated", "ros.")
+"""How the topics begin of which what there is and what there is not are told in one breath."""
 
 _YIELDS: Mapping[str, frozenset[str]] = {
     "hpi.onset": frozenset(("hpi.context", "hpi.previous")),
@@ -130,6 +146,12 @@ class QuestionReader:
             if not (self._asks(clause, reading) or (said and clause.marked and clause.words[0] in VERBS)):
                 if reading.concepts and not reading.kinds & {"statement"} and not _PEOPLE.isdisjoint(clause.words):
                     said = reading
+                elif (
+                    reading.concepts
+                    and clause.words[0] == "if"
+                    and (matter := self._by_itself(clause, reading, asked)).facts
+                ):
+                    subject = _Subject(matter.topics, matter.facts, True)
                 continue
             if len(questions) < MAX_QUESTIONS:
                 question = self._question(clause, reading, subject, asked)
@@ -196,13 +218,108 @@ class QuestionReader:
             return replace(leaning, text=text)
         if self._guesses(clause, reading):
             return Question(text, "fishing")
-        question = self._by_itself(clause, reading, asked)
+        question = self._by_example(clause, reading, self._by_itself(clause, reading, asked), asked)
+        if question.kind in ("fishing", "open"):
+            return question
         if not question.facts and subject.facts and self._depends(clause, reading, subject):
             known = tuple(id for id in subject.facts if id in self._index.by_id)
             return Question(text, "finding", subject.topics, known[:MAX_TOPIC_FACTS])
+        if not question.facts and _EARLIER in clause.words[-2:] and self._of_complaint(clause):
+            question = _finding(text, self._index.within(("hpi.previous",)))
+        if not question.facts and (near := self._index.nearest(clause.words, self._looseness(clause, reading))):
+            question = _finding(text, near)
         if subject.topics and not _BACK.isdisjoint(clause.words):
             return replace(question, facts=self._of_it(question.facts, subject))
         return question
+
+    def _of_complaint(self, clause: Clause) -> bool:
+        """Whether a clause speaks of what the complaint is about, in any word of it."""
+        told = [
+            f
+            for f in self._index.facts
+            if f.fact.topic in ("hpi.location", "hpi.character") or f.fact.disclosure == "volunteered"
+        ]
+        return any(not f.words.isdisjoint(clause.words) for f in told)
+
+    def _by_example(self, clause: Clause, reading: Reading, question: Question, asked: set[str]) -> Question:
+        """What a clause asks for by the examples that it is most like, where its phrases do not tell."""
+        likely = self._clauses.likely(reading.wording)
+        if not likely or question.kind in ("fishing", "open"):
+            return question
+        own = _labels(reading)
+        if not any(self._lexicon.names_something(word) for word in reading.wording):
+            likely = tuple(alike for alike in likely if alike.label[0] != "concept")
+        if question.facts:
+            if len(reading.items) > 1:
+                return question
+            return self._corrected(clause, question, likely, own, asked)
+        best = max((alike.likeness for alike in likely), default=0.0)
+        for label, likeness in likely:
+            if likeness < max(_LIKE, _AS_LIKE * best) or label in own:
+                break
+            if label[0] in ("fishing", "open"):
+                if reading.items or len(clause.words) < MAX_SCRAP:
+                    return question
+                return Question(clause.text, "fishing") if label[0] == "fishing" else self._invited(clause)
+            if facts := self._of_label(label, clause, asked):
+                return _finding(clause.text, facts)
+            if likeness >= _CERTAIN:
+                break
+        return question
+
+    def _corrected(
+        self, clause: Clause, question: Question, likely: Sequence[Likeness], own: set[Label], asked: set[str]
+    ) -> Question:
+        """A question whose phrases tell what it asks for, held against the examples that it is most like."""
+        rival = max((likeness for label, likeness in likely if label in own), default=0.0)
+        for label, likeness in likely:
+            if likeness < _NARROWING or label in own:
+                break
+            if label[0] == "open":
+                continue
+            if label[0] == "fishing":
+                return (
+                    Question(clause.text, "fishing")
+                    if likeness >= _SURE and len(clause.words) >= MAX_SCRAP
+                    else question
+                )
+            ids = _ids(self._of_label(label, clause, asked))
+            if both := tuple(id for id in question.facts if id in ids):
+                return replace(question, facts=both) if question.kind == "finding" else question
+            if ids and likeness >= _SURE and rival < likeness - _LIKER:
+                return _finding(clause.text, [self._index.by_id[id] for id in ids])
+            if ids:
+                break
+        return question
+
+    def _invited(self, clause: Clause) -> Question:
+        return Question(
+            clause.text, "open", (), _ids(f for f in self._index.facts if f.fact.disclosure == "volunteered")
+        )
+
+    def _of_label(self, label: Label, clause: Clause, asked: set[str]) -> list[IndexedFact]:
+        kind, id = label
+        if kind == "topic":
+            return self._whole((id,), clause, asked)
+        words = frozenset(word for word in clause.words if self._lexicon.names_something(word))
+        named = [(self._lexicon.concepts[id], words)]
+        return self._findings(named, (), self._index.closeness(clause.words), settle=False)
+
+    def _looseness(self, clause: Clause, reading: Reading) -> float:
+        """How much of a clause of which nothing is known a fact has to share to answer it; 0 where none may.
+
+        None may where the clause names one thing and no more: the record does not say.
+        """
+        likely = self._clauses.likely(reading.wording)
+        if not self._lexicon.guarded_topics.isdisjoint(reading.topics) or (
+            likely and likely[0].label in _labels(reading)
+        ):
+            return 0.0
+        if not all(topic.startswith(STORY) for topic in reading.topics):
+            return _NEARER
+        kinds = {self._lexicon.concepts[id].kind for id in reading.concepts}
+        vague = "thing" not in kinds or bool(reading.rest) or not _TIMES.issuperset(reading.topics)
+        return _NEAR if vague else 0.0
 
     def _of_people(self, clause: Clause, said: Reading) -> Question | None:
         """A question about what was said of people in general: "many parents try home remedies; have you?"."""
@@ -210,7 +327,7 @@ class QuestionReader:
         for item in said.items:
             group = [(self._lexicon.concept(ids), words) for ids, words in item.things]
             group = [pair for pair in group if pair[0].kind == "thing"]
-            found.update((f.fact.id, f) for f in self._findings(group, (), frozenset(), settle=False))
+            found.update((f.fact.id, f) for f in self._findings(group, (), {}, settle=False))
         return _finding(clause.text, found.values()) if found else None
 
     def _of_it(self, facts: tuple[str, ...], subject: _Subject) -> tuple[str, ...]:
@@ -220,7 +337,8 @@ class QuestionReader:
 
     def _guesses(self, clause: Clause, reading: Reading) -> bool:
         """Whether the doctor has the patient confirm a guess: "is it malaria?"."""
-        if clause.words[0] in VERBS and any(word.endswith(_DISEASE) for word in reading.rest):
+        put = clause.words[0] in VERBS and not (_GUESS | {"you"}).isdisjoint(clause.words[1:2])
+        if put and any(word.endswith(_DISEASE) for word in reading.rest):
             return self._index.rarity.keys().isdisjoint(reading.rest)
         if clause.words[:2] in _IS_THIS and reading.rest and reading.concepts and not reading.topics:
             return len(clause.words) <= MAX_SCRAP + 1 and self._index.rarity.keys().isdisjoint(reading.rest)
@@ -244,7 +362,7 @@ class QuestionReader:
         if found := self._index.sharing(reading.rest):
             return _finding(text, found)
         if "open" in reading.kinds:
-            return Question(text, "open", (), _ids(f for f in self._index.facts if f.fact.disclosure == "volunteered"))
+            return self._invited(clause)
         first = clause.words[0]
         asks = first in ASKING or first in VERBS or first in ANY or "you" in clause.words
         return Question(text, "finding" if reading.rest and asks else "unclear")
@@ -265,7 +383,9 @@ class QuestionReader:
         unknown = unknown and not reading.kinds & {"request", "open"}
         if topics and not (telling and not examples) and not unknown:
             return self._on_topics(clause, topics, asked)
-        named = frozenset(_ids(self._index.named(clause.words)))
+        closeness = self._index.closeness(clause.words)
+        if topics == ("ideas",) and clause.words[:3] == _DO_YOU_THINK:
+            topics = ()
         things = any(concept.kind == "thing" for concept in concepts)
         frame: tuple[str, ...] = ()
         found: dict[str, IndexedFact] = {}
@@ -278,11 +398,11 @@ class QuestionReader:
             if item.topics:
                 frame = own if self._frames(own) else ()
             if own and not group and not (unknown and len(reading.items) == 1):
-                facts = self._whole(own, asked)
+                facts = self._whole(own, clause, asked)
             elif own or (frame and group):
-                facts = self._particular(clause, reading, own or frame, group, named)
-            elif group and not (things and all(concept.kind in _BY_THE_WAY for concept, _ in group)):
-                facts = self._findings(group, (), named)
+                facts = self._particular(clause, reading, own or frame, group, closeness)
+            elif group and not ((things or topics) and all(concept.kind in _BY_THE_WAY for concept, _ in group)):
+                facts = self._findings(group, (), closeness)
             else:
                 facts = []
             found.update((f.fact.id, f) for f in facts)
@@ -303,16 +423,20 @@ class QuestionReader:
     def _on_topics(self, clause: Clause, topics: tuple[str, ...], asked: set[str]) -> Question:
         if not self._index.within(topics) and (other := self._otherwise(clause, topics)):
             return _finding(clause.text, other, topics)
-        return Question(clause.text, "topic", topics, _ids(self._whole(topics, asked)))
+        return Question(clause.text, "topic", topics, _ids(self._whole(topics, clause, asked)))
 
-    def _whole(self, topics: Sequence[str], asked: set[str]) -> list[IndexedFact]:
+    def _whole(self, topics: Sequence[str], clause: Clause, asked: set[str]) -> list[IndexedFact]:
         """The facts of whole topics; those not yet asked for come first, so that a long topic can be gone through.
 
         "Any illnesses?" asks for what there is before it asks for what there is not.
         """
         found = sorted(_ranked(self._index.within(topics)), key=lambda f: f.fact.id in asked)
+        if not any(self._index.has_topic(topic) for topic in topics):
+            closeness = self._index.closeness(clause.words)
+            closest = max((closeness.get(f.fact.id, 0.0) for f in found), default=0.0)
+            found = [f for f in found if closeness.get(f.fact.id, 0.0) >= closest / 2]
         there = {f.fact.topic for f in found if f.fact.polarity == "present" and f.fact.id not in asked}
-        there = {topic for topic in there if not topic.startswith((STORY, "ros."))}
+        there = {topic for topic in there if not topic.startswith(_TOLD_TOGETHER)}
         return [f for f in found if f.fact.polarity == "present" or f.fact.topic not in there][:MAX_TOPIC_FACTS]
 
     def _otherwise(self, clause: Clause, topics: Iterable[str]) -> list[IndexedFact]:
@@ -328,7 +452,7 @@ class QuestionReader:
         reading: Reading,
         topics: tuple[str, ...],
         group: list[_Named],
-        named: frozenset[str],
+        closeness: Mapping[str, float],
     ) -> list[IndexedFact]:
         """The facts on something in particular within topics."""
         index, concepts = self._index, [concept for concept, _ in group]
@@ -338,22 +462,25 @@ class QuestionReader:
         found = [f for f in wider if any(index.weights(c).get(f.fact.id, -1.0) >= least for c in concepts)]
         if not concepts:
             found = [f for f in wider if not f.words.isdisjoint(reading.rest)]
+        if not found and not story:
+            named = reading.rest.union(*(words for _, words in group))
+            found = [f for f in index.within(topics) if not f.words.isdisjoint(named)]
         if not found and "family" in topics and not _TROUBLE.isdisjoint(clause.words):
             systems = {topic for concept in concepts for topic in concept.topics if topic.startswith("ros.")}
             found = [f for f in wider if any(systems & self._lexicon.concepts[id].topics for id in f.mentions)]
         if not found and not story and self._lexicon.guarded_topics.isdisjoint(topics):
-            found = self._findings(group, topics, named, settle=False)
+            found = self._findings(group, topics, closeness, settle=False)
         if not found:
             found = index.settling(topics)
         if not found and story:
-            found = self._within_story(clause, topics, group, named)
+            found = self._within_story(clause, topics, group, closeness)
         elif not found and self._by_value(topics):
             own = all(concept.topics <= set(topics) for concept in concepts)
             found = index.within(topics) if own or self._lexicon.guarded_topics.issuperset(topics) else []
         return _ranked(found)[:MAX_TOPIC_FACTS]
 
     def _within_story(
-        self, clause: Clause, topics: tuple[str, ...], group: list[_Named], named: frozenset[str]
+        self, clause: Clause, topics: tuple[str, ...], group: list[_Named], closeness: Mapping[str, float]
     ) -> list[IndexedFact]:
         """The answer to "how long have you had the cough?" where no fact on "how long" mentions a cough.
 
@@ -365,7 +492,15 @@ class QuestionReader:
         if concepts and all(concept.kind == "site" for concept in concepts) and not self._by_value(topics):
             return within
         things = [concept for concept in concepts if concept.kind == "thing"]
-        found = self._findings(group, topics, named)
+        found = self._findings(group, topics, closeness)
+        if found and not things and all(concept.kind == "site" for concept in concepts):
+            return found
+        if not things and (
+            own := [f for f in found if any(self._index.weights(c).get(f.fact.id, 0.0) >= IN_SYNONYM for c in concepts)]
+        ):
+            return own
+        if found and things and clause.words[:2] in _COUNTS:
+            return found
         if self._by_value(topics) and all(not c.covers.isdisjoint(self._index.story) for c in things):
             elsewhere = [f for f in found if f.fact.topic not in CORE] if not _APART.isdisjoint(topics) else []
             if elsewhere or within:
@@ -378,7 +513,7 @@ class QuestionReader:
         return all(topic in self._lexicon.value_topics for topic in topics)
 
     def _findings(
-        self, group: list[_Named], topics: Sequence[str], named: frozenset[str], *, settle: bool = True
+        self, group: list[_Named], topics: Sequence[str], closeness: Mapping[str, float], *, settle: bool = True
     ) -> list[IndexedFact]:
         """The facts on things named in one breath: on all of them, or else on what is the matter in it.
 
@@ -386,7 +521,7 @@ class QuestionReader:
         happens at night. Where no fact mentions any, those that settle such questions in general, if these may answer.
         """
         index = self._index
-        found = self._jointly(group, topics, named) if group else []
+        found = self._jointly(group, topics, closeness) if group else []
         if found or not settle:
             return found
         for home in dict.fromkeys(concept.topics for concept, _ in group):
@@ -394,10 +529,10 @@ class QuestionReader:
             found += index.within(sorted(home)) if whole else index.settling(sorted(home))
         return found
 
-    def _jointly(self, group: list[_Named], topics: Sequence[str], named: frozenset[str]) -> list[IndexedFact]:
+    def _jointly(self, group: list[_Named], topics: Sequence[str], closeness: Mapping[str, float]) -> list[IndexedFact]:
         index = self._index
         if len(group) == 1:
-            return index.about(group[0][0], topics=topics, words=group[0][1], named=named)
+            return index.about(group[0][0], topics=topics, words=group[0][1], closeness=closeness)
         hits = Counter(
             id for concept, _ in group for id, weight in index.weights(concept).items() if weight >= IN_STATEMENT / 2
         )
@@ -407,14 +542,18 @@ class QuestionReader:
             joint = [id for id in hits if id in open_to and hits[id] == most]
             merged = self._lexicon.concept([concept.id for concept, _ in group])
             words = frozenset(word for _, words in group for word in words)
-            best = [f for f in index.about(merged, topics=topics, words=words, named=named) if f.fact.id in joint]
+            best = [
+                f for f in index.about(merged, topics=topics, words=words, closeness=closeness) if f.fact.id in joint
+            ]
             return best or [index.by_id[id] for id in joint[:2]]
         what = [pair for pair in group if pair[0].kind == "thing"]
         if all(not concept.covers.isdisjoint(index.story) for concept, _ in what):
             when = [pair for pair in group if pair[0].kind == "circumstance"]
             what = [pair for pair in when if index.about(pair[0], topics=topics)] or what
         return [
-            f for concept, words in what or group for f in index.about(concept, topics=topics, words=words, named=named)
+            f
+            for concept, words in what or group
+            for f in index.about(concept, topics=topics, words=words, closeness=closeness)
         ]
 
     def _may_answer(self, indexed: IndexedFact, topics: Sequence[str]) -> bool:
@@ -437,7 +576,7 @@ class QuestionReader:
             return None
         before = [index.by_id[id] for id in subject.facts if id in index.by_id]
         back = _BACK.intersection(clause.words)
-        story = any(f.fact.topic.startswith(STORY) for f in before)
+        story = any(f.fact.topic.startswith(STORY) and f.fact.topic not in _THINGS_TOLD for f in before)
         if any(concept.kind not in _ASKED_OF_IT for concept in concepts):
             of_it = not (story or topics) and not _BACK.isdisjoint(clause.words[1:2])
             told = [f for f in before if of_it and any(f.fact.id in index.weights(c) for c in concepts)]
@@ -500,6 +639,11 @@ def _subject_topics(topics: tuple[str, ...], told: Callable[[str], bool]) -> tup
     if not plain or len(plain) == len(topics):
         return topics
     return strong if strong and len(strong) + len(plain) == len(topics) else plain
+
+
+def _labels(reading: Reading) -> set[Label]:
+    topics: set[Label] = {("topic", topic) for topic in reading.topics}
+    return topics | {("concept", id) for id in reading.concepts}
 
 
 def _finding(text: str, facts: Iterable[IndexedFact], topics: tuple[str, ...] = ()) -> Question:

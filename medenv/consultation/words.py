@@ -246,9 +246,9 @@ class Spelling:
             return word
         if (known := self._corrected.get(word)) is None:
             known = self._short(word) if len(word) < 5 else self._long(word)
-            if known == word and word.endswith("s") and len(word) > 5:
-                known = self._long(word[:-1]) if word[:-1] not in self else word
-                known = word if known == word[:-1] else known
+            if known == word and (reduced := stem(word)) != word and len(reduced) > 3 and word[:-1] not in self:
+                known = self._long(reduced)
+                known = word if known == reduced else known
             if known == word and len(word) >= _HEARD_LEAST:
                 known = self._heard(word)
             if len(self._corrected) < 1 << 14:

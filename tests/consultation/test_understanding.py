@@ -379,7 +379,7 @@ def test_hostile_text_takes_little_time(speech: str) -> None:
 )
 def test_a_wrong_lexicon_is_refused(change: dict[str, object]) -> None:
     data = {
-        "words": {"ignored": [], "forms": {}, "openers": [], "ordinary": [], "correct": []},
+        "words": {"ignored": [], "forms": {}, "openers": [], "ordinary": []},
         "signs": {sign: [] for sign in get_args(Sign)},
         "fishing": {"asked": [], "always": []},
         **{key: [] for key in ("open", "request", "statement", "aside", "follow_up")},

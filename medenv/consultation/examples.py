@@ -1,0 +1,127 @@
+"""Examples: what questions of known meaning a new one is most like, for wordings that no phrase of the lexicon has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from math import log, sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medenv.consultation.lexicon import Label, lexicon
+from medenv.consultation.words import Words
+
+__all__ = ["Examples", "Likeness", "examples"]
+
+MOST = 8
+"""The most labels that a question is said to be like."""
+_RANKS = (1.0, 0.5, 0.25)
+"""How much the best, the second and the third example of a label count."""
+_UNKNOWN = 0.5
+"""How much a word that no example has makes a question unlike all of them."""
+_NEAR = 0.4
+"""How near to the best an example has to be, to be looked at."""
+_OFTEN = 24
+"""A label knows a word well of which every so many-th of its examples makes use."""
+
+
+class Likeness(NamedTuple):
+    """How like the examples of a label a question is."""
+
+    label: Label
+    likeness: float
+    """From 0 (no word in common) to 1 (the words of an example)."""
+
+
+class Examples:
+    """Example questions by label, compared by their words; rare words count most.
+
+    The likeness of a question to a label is the mean of two measures: the cosine of its words with those of the best
+    examples (tf-idf weights), and how much of its wording the examples of the label know at all.
+    """
+
+    def __init__(self, data: Mapping[str, Any], words: Words) -> None:
+        """Compiles examples.
+
+        Args:
+            data: What `examples.json` holds.
+            words: Cuts questions into the words in which they are compared.
+        """
+        labelled = [(label, set(words.plain(text))) for label, texts in _labelled(data) for text in texts]
+        self._labels = list(dict.fromkeys(label for label, _ in labelled))
+        number = {label: i for i, label in enumerate(self._labels)}
+        self._label_of = np.array([number[label] for label, _ in labelled])
+        sizes = np.bincount(self._label_of)
+        users: dict[str, list[int]] = {}
+        for i, (_, own) in enumerate(labelled):
+            for word in own:
+                users.setdefault(word, []).append(i)
+        rarity = {word: log((len(labelled) + 1) / (len(found) + 1)) + 1 for word, found in users.items()}
+        lengths = np.array([sqrt(sum(rarity[word] ** 2 for word in sorted(own))) for _, own in labelled])
+        self._uses: dict[str, _Use] = {}
+        for word, found in users.items():
+            at = np.array(found)
+            labels, times = np.unique(self._label_of[at], return_counts=True)
+            telling = log((len(self._labels) + 1) / (len(labels) + 0.5)) ** 2
+            share = times / (times + sizes[labels] / _OFTEN)
+            self._uses[word] = _Use(rarity[word], at, rarity[word] / lengths[at], telling, labels, share)
+        self._unknown = _Use(
+            sqrt(_UNKNOWN) * (log(len(labelled) + 1) + 1),
+            np.array([], dtype=np.int64),
+            np.array([]),
+            log((len(self._labels) + 1) / 0.5) ** 2,
+            np.array([], dtype=np.int64),
+            np.array([]),
+        )
+
+    def nearest(self, words: Iterable[str]) -> tuple[Likeness, ...]:
+        """The labels that some words are most like, best first."""
+        asked = [self._uses.get(word, self._unknown) for word in sorted(set(words))]
+        if not asked:
+            return ()
+        cosines, known = np.zeros(len(self._label_of)), np.zeros(len(self._labels))
+        for use in asked:
+            cosines[use.examples] += use.rarity * use.weights
+            known[use.labels] += use.telling * use.shares
+        likeness = known / sum(use.telling for use in asked)
+        length = sqrt(sum(use.rarity**2 for use in asked))
+        ranks = [0] * len(self._labels)
+        near = np.flatnonzero(cosines >= _NEAR * cosines.max())
+        for example in near[np.argsort(-cosines[near], kind="stable")]:
+            label = self._label_of[example]
+            if ranks[label] < len(_RANKS):
+                likeness[label] += _RANKS[ranks[label]] * cosines[example] / (length * sum(_RANKS))
+                ranks[label] += 1
+        best = np.argsort(-likeness, kind="stable")[:MOST]
+        return tuple(Likeness(self._labels[i], float(likeness[i]) / 2) for i in best)
+
+
+class _Use(NamedTuple):
+    """Where one word is used."""
+
+    rarity: float
+    examples: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    """Its weight in each of these examples, in examples of unit length."""
+    telling: float
+    labels: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    """How well each of these labels knows it, from 0 to 1."""
+
+
+def _labelled(data: Mapping[str, Any]) -> Iterable[tuple[Label, Sequence[str]]]:
+    yield ("open", ""), data["open"]
+    yield ("fishing", ""), data["fishing"]
+    yield from ((("topic", id), texts) for id, texts in data["topics"].items())
+    yield from ((("concept", id), texts) for id, texts in data["concepts"].items())
+
+
+@cache
+def examples() -> Examples:
+    """The examples that the package ships."""
+    text = resources.files("medenv.consultation").joinpath("examples.json").read_text("utf-8")
+    return Examples(json.loads(text), lexicon().words)
