@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--errors", action="store_true", help="print every question that was misunderstood")
     options = parser.parse_args()
     records, questions = labelled()
-    counts: dict[str, dict[str, list[bool]]] = {"kind": defaultdict(list), "style": defaultdict(list)}
+    counts: dict[str, dict[str, list[bool]]] = {field: defaultdict(list) for field in ("set", "kind", "style")}
     results = []
     for question in questions:
         told, words = disclosed(records[question["record"]], [*question.get("before", ()), question["question"]])

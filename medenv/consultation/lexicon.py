@@ -105,6 +105,10 @@ class Lexicon:
         """Whether a word names something in particular."""
         return word not in self.ordinary and word not in self.openers
 
+    def is_telling(self, words: Iterable[str]) -> bool:
+        """Whether any word names something in particular."""
+        return any(self.names_something(word) for word in words)
+
     def pattern(self, text: str) -> list[frozenset[str] | None]:
         """A pattern as the lexicon writes it.
 

@@ -24,6 +24,8 @@ _SITUATED = ("hpi.aggravating", "hpi.relieving", "hpi.course", "hpi.context", "h
 """Topics beside which a word may name a circumstance ("does coughing make it worse?"), not the thing itself."""
 _SCENE = wordset("since while whilst when before after during until once")
 """Words that begin what sets the scene of a question."""
+_OTHERS = wordset("anyone anybody someone everyone people others other else")
+"""Words that make a question one about other people's illness."""
 _WHOLE = 4
 """A phrase of at least so many words may run across a comma ("ears, nose or throat")."""
 
@@ -101,6 +103,9 @@ class ClauseReader:
             topics, concepts = self._subjects([*topics, *about], [*concepts, *things], opens)
         if not concepts and all(m.label[1].startswith("hpi.") for m in topics):
             fishing = [*fishing, *by_kind.get("fishing_hint", [])]
+        others = [m for m in concepts if m.label[1] == "sick_contact"]
+        if others and not _OTHERS.isdisjoint(words[:5]):
+            topics, concepts = [], others
         scene = _scene(full, start, paused)
         topics, concepts = self._foremost(topics, concepts, scene)
         if requests:

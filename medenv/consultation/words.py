@@ -247,8 +247,8 @@ class Spelling:
         if (known := self._corrected.get(word)) is None:
             known = self._short(word) if len(word) < 5 else self._long(word)
             if known == word and (reduced := stem(word)) != word and len(reduced) > 3 and word[:-1] not in self:
-                known = self._long(reduced)
-                known = word if known == reduced else known
+                nearest = reduced if reduced in self._words else self._long(reduced)
+                known = nearest if nearest in self._words else word
             if known == word and len(word) >= _HEARD_LEAST:
                 known = self._heard(word)
             if len(self._corrected) < 1 << 14:

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import medenv.records
+from medenv.consultation.finding import MAX_FACTS, MAX_TOPIC_FACTS
 from medenv.consultation.lexicon import Lexicon, lexicon
 from medenv.consultation.questions import Sign, Understanding
-from medenv.consultation.understanding import MAX_FACTS, MAX_QUESTIONS, MAX_TOPIC_FACTS, QuestionReader, reader
+from medenv.consultation.understanding import MAX_QUESTIONS, QuestionReader, reader
 from medenv.errors import RecordError
 from medenv.records.record import Fact, Record, record_from_dict, topics
 

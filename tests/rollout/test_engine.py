@@ -13,6 +13,7 @@ from medenv.agents.patients import patients
 from medenv.consultation.seats import PatientReply
 from medenv.envs.task import make_task
 from medenv.errors import MedenvError, RunError, SeatError, UnknownIdError
+from medenv.records import load_records
 from medenv.rewards import RuleJudge
 from medenv.rollout import Trajectory, arollout, collect, make_plan, rollout
 
@@ -86,7 +87,9 @@ def test_the_same_words_bring_the_same_answers_within_a_group():
         def act(self, view):
             return ["Good morning, what brings you here?", "When did it start?", "DIAGNOSIS: gout"][view.turn]
 
-    for group in np.array_split(lines(rollout(Fixed(), group_size=3, persona=["talkative", "anxious"])), 18):
+    for group in np.array_split(
+        lines(rollout(Fixed(), group_size=3, persona=["talkative", "anxious"])), len(load_records("library"))
+    ):
         told = [json.loads(line) for line in group]
         assert len({json.dumps([one["turns"], one["reward"]]) for one in told}) == 1
 
@@ -145,7 +148,7 @@ def test_failures_are_typed_have_no_reward_and_stay_out_of_sight(chatty, part, h
     trajectories = rollout(parts["doctor"], patient=parts["patient"], judge=parts["judge"], group_size=2, seed=1)
     failed = [t for t in trajectories if not t.valid]
     assert failed
-    assert len(failed) < len(trajectories) == 36
+    assert len(failed) < len(trajectories) == 2 * len(load_records("library"))
     for trajectory in failed:
         assert trajectory.failure["kind"] == part
         assert "\n" not in trajectory.failure["reason"]
