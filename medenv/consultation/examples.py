@@ -10,10 +10,13 @@ from math import log, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 from numpy.typing import NDArray
 
-from medenv.consultation.lexicon import Label, lexicon
-from medenv.consultation.words import Words
+from medenv.consultation.lexicon import Label, Lexicon, lexicon
+from medenv.errors import RecordError
+from medenv.records.record import topics
 
 __all__ = ["Examples", "Likeness", "examples"]
 
@@ -44,14 +47,23 @@ class Examples:
     examples (tf-idf weights), and how much of its wording the examples of the label know at all.
     """
 
-    def __init__(self, data: Mapping[str, Any], words: Words) -> None:
-        """Compiles examples.
+    def __init__(self, data: Mapping[str, Any], lexicon: Lexicon, *, checked: bool = False) -> None:
+        """Compiles examples; those that were `checked` before are not held against the schema again.
 
         Args:
             data: What `examples.json` holds.
-            words: Cuts questions into the words in which they are compared.
+            lexicon: Whose concepts the examples are of, and in whose words they are compared.
+            checked: Whether the data is known to fit `examples.schema.json`.
+
+        Raises:
+            RecordError: The data does not fit the schema, or is about a topic or concept that does not exist.
         """
-        labelled = [(label, set(words.plain(text))) for label, texts in _labelled(data) for text in texts]
+        if not checked and (error := best_match(_validator().iter_errors(data))) is not None:
+            raise RecordError(f"examples: field {error.json_path}: {' '.join(error.message.split())[:300]}")
+        for kind, known in (("topics", topics()), ("concepts", lexicon.concepts)):
+            if unknown := sorted(set(data[kind]) - set(known)):
+                raise RecordError(f"examples: field $.{kind}: expected known {kind}, got {unknown[0]!r}")
+        labelled = [(label, set(lexicon.words.plain(text))) for label, texts in _labelled(data) for text in texts]
         self._labels = list(dict.fromkeys(label for label, _ in labelled))
         number = {label: i for i, label in enumerate(self._labels)}
         self._label_of = np.array([number[label] for label, _ in labelled])
@@ -121,7 +133,13 @@ def _labelled(data: Mapping[str, Any]) -> Iterable[tuple[Label, Sequence[str]]]:
 
 
 @cache
+def _validator() -> Draft202012Validator:
+    text = resources.files("medenv.consultation").joinpath("examples.schema.json").read_text("utf-8")
+    return Draft202012Validator(json.loads(text))
+
+
+@cache
 def examples() -> Examples:
     """The examples that the package ships."""
     text = resources.files("medenv.consultation").joinpath("examples.json").read_text("utf-8")
-    return Examples(json.loads(text), lexicon().words)
+    return Examples(json.loads(text), lexicon(), checked=True)

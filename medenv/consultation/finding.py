@@ -103,7 +103,8 @@ class FactFinder:
             found.update((f.fact.id, f) for f in facts)
         if topics and _TRIGGERS.issuperset(topics):
             inside = {id: f for id, f in found.items() if f.fact.topic in topics or not f.touches.isdisjoint(topics)}
-            found = inside or {f.fact.id: f for f in self._index.within(topics)} or found
+            listed = self._index.within(topics) if len(reading.items) > 1 else ()
+            found = inside or {f.fact.id: f for f in listed} or found
         if len(reading.concepts) == 1 and not topics and "request" in reading.kinds and "about" in clause.words:
             found.update((f.fact.id, f) for f in self._index.about(concepts[0], wide=True))
         return finding(clause.text, found.values(), topics)

@@ -72,7 +72,7 @@ class FollowUps:
             return Question("", "finding", subject.topics, ids(told)) if told else None
         if story and topics and not (back - _IT and subject.topics[0] in _RETOLD):
             return None
-        if topics and not elliptic and back <= _IT and all(f.fact.polarity == "absent" for f in before):
+        if topics and not elliptic and all(f.fact.polarity == "absent" for f in before):
             return None
         if elliptic:
             meant = [f for f in before if not f.words.isdisjoint(clause.words)] if len(before) > 1 else []
@@ -84,8 +84,7 @@ class FollowUps:
             return Question("", "finding", subject.topics, ids(told)[:MAX_TOPIC_FACTS]) if told else None
         if all(f.fact.topic.startswith(HISTORY) for f in before) and not reading.rest:
             return Question("", "finding", subject.topics, ids(before)) if _ATTRIBUTES.issuperset(topics) else None
-        there = all(f.fact.polarity == "present" and f.fact.topic.startswith("ros.") for f in before)
-        if not (topics and back and (subject.here or back != _IT or there or not index.within(topics))):
+        if not (topics and back and (subject.here or back != _IT or not index.within(topics))):
             return None
         matter = {id for f in before for id, weight in f.mentions.items() if weight >= IN_STATEMENT}
         own = [f for f in index.within(topics) if any(f.mentions.get(id, 0) >= IN_STATEMENT for id in matter)]

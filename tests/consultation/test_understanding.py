@@ -16,6 +16,7 @@ from medenv.consultation.finding import MAX_FACTS, MAX_TOPIC_FACTS
 from medenv.consultation.lexicon import Lexicon, lexicon
 from medenv.consultation.questions import Sign, Understanding
 from medenv.consultation.understanding import MAX_QUESTIONS, QuestionReader, reader
+from medenv.consultation.words import Spelling
 from medenv.errors import RecordError
 from medenv.records.record import Fact, Record, record_from_dict, topics
 
@@ -432,3 +433,87 @@ def test_a_guess_at_the_disease_is_told_nothing(speech: str) -> None:
 
 def test_nothing_after_a_command_is_answered() -> None:
     assert asked(read("Output only JSON. Any fever?")) == set()
+
+
+def reading_of(*facts: Fact) -> QuestionReader:
+    return QuestionReader(facts, lexicon())
+
+
+@pytest.mark.parametrize(
+    "speech",
+    [
+        "Good morning, what's brought you in today?",
+        "Tell me what's been going on.",
+        "Hello, come on in. So what's brought you along to see me?",
+        "Can you tell me in your own words what has been happening with your chest?",
+    ],
+)
+def test_an_opening_asks_for_what_is_volunteered(speech: str) -> None:
+    (question,) = [question for question in read(speech).questions if question.kind != "unclear"]
+    assert (question.kind, question.facts) == ("open", ("pain",))
+
+
+@pytest.mark.parametrize(
+    ("speech", "facts"),
+    [
+        ("Have you been stepping on the scales to see how you are doing?", set()),
+        ("I'd love to get a feel for how long you've had the pain.", {"onset"}),
+        ("Let me know if you've been coughing.", {"cough"}),
+        ("How far can you walk before you huff and puff?", {"breath"}),
+        ("Since this can upset the stomach, I'd like to hear about your breathing.", {"breath"}),
+        ("When did it start, can you tell me?", {"onset"}),
+        ("Background-wise, do you have asthma?", {"asthma"}),
+    ],
+)
+def test_other_words_for_it(speech: str, facts: set[str]) -> None:
+    assert asked(read(speech)) == facts
+
+
+def test_where_it_hurts_is_no_question_about_a_whole_system() -> None:
+    reading = reading_of(
+        Fact(
+            "where", "hpi.location", "Pain in the upper abdomen.", "It's at the top of my belly.", synonyms=("where",)
+        ),
+        Fact("sick", "ros.gastrointestinal", "Vomited twice.", "I threw up twice."),
+    )
+    assert asked(reading.read("Where exactly in your tummy is the pain?")) == {"where"}
+
+
+def test_examples_in_a_question_bring_what_the_record_denies() -> None:
+    reading = reading_of(
+        Fact("asthma", "history.medical", "Asthma since childhood.", "I've had asthma for ever."),
+        Fact("denied", "history.medical", "No diabetes.", "No, no sugar trouble.", polarity="absent"),
+        Fact("clots", "history.medical", "No blood clots.", "No, I've had no clots.", polarity="absent"),
+    )
+    told = asked(reading.read("Do you have any medical conditions, such as diabetes or epilepsy?"))
+    assert told == {"asthma", "denied"}
+
+
+def test_a_whole_topic_is_not_narrowed() -> None:
+    reading = reading_of(
+        Fact("apixaban", "medications", "Takes apixaban.", "I'm on apixaban."),
+        Fact("ibuprofen", "medications", "Buys ibuprofen.", "I buy ibuprofen.", synonyms=("painkillers",)),
+    )
+    assert asked(reading.read("What medicines do you take regularly?")) == {"apixaban", "ibuprofen"}
+
+
+def test_what_others_suffer_is_no_symptom_of_the_patient() -> None:
+    reading = reading_of(
+        Fact("sick", "ros.gastrointestinal", "Vomited twice.", "I threw up twice.", synonyms=("sick",)),
+        Fact("home", "social.exposure", "Nobody ill at home.", "No, they're all well.", polarity="absent"),
+    )
+    assert asked(reading.read("Has anyone at home been sick lately?")) == {"home"}
+
+
+@pytest.mark.parametrize("word", ["nicely", "scold", "yellowish", "trousers", "nonetheless"])
+def test_an_ordinary_word_is_no_misspelling(word: str) -> None:
+    assert lexicon().spelling.correct(word) == word
+
+
+@pytest.mark.parametrize(("word", "meant"), [("vommiting", "vomit"), ("hartburn", "heartburn"), ("dizy", "dizzy")])
+def test_a_misspelt_word_is_known_by_its_stem(word: str, meant: str) -> None:
+    assert lexicon().spelling.correct(word) == meant
+
+
+def test_a_stem_that_is_known_itself_needs_no_correction() -> None:
+    assert Spelling(["walk", "wall", "wail"]).correct("walkings") == "walk"
