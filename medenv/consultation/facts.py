@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
-from medenv.consultation.lexicon import Concept, Lexicon
+from medenv.consultation.lexicon import Concept, Label, Lexicon
 from medenv.consultation.phrases import Phrases
 from medenv.consultation.reading import labels_in
 from medenv.records.record import Fact
@@ -56,12 +57,16 @@ class IndexedFact:
     """The concepts that it names, with how much of its matter each is."""
     stated: frozenset[str]
     """The concepts in its clinical statement."""
+    wording: frozenset[str]
+    """All its words."""
     words: frozenset[str]
-    """Its words that name something."""
+    """Those of them that name something."""
     spoken: frozenset[str]
-    """Those of them that only its lay text has."""
+    """Those of these that only its lay text has."""
     touches: frozenset[str]
     """Parts of the story that its statement or its synonyms touch."""
+    synonyms: tuple[tuple[str, ...], ...]
+    """Its synonyms of two words or more."""
 
 
 class FactIndex:
@@ -80,17 +85,14 @@ class FactIndex:
                 for topic in sorted(indexed.touches - {indexed.fact.topic}):
                     self._touching.setdefault(topic, []).append(indexed)
         self._synonyms = Phrases(
-            ([frozenset((word,)) for word in words], indexed.fact.id)
+            ([frozenset((word,)) for word in synonym], indexed.fact.id)
             for indexed in self.facts
-            for synonym in indexed.fact.synonyms
-            if len(words := lexicon.words.plain(synonym)) > 1
+            for synonym in indexed.synonyms
         )
         self._users: dict[str, list[str]] = {}
         for indexed in self.facts:
-            fact = indexed.fact
-            texts = (fact.statement, fact.lay, *fact.synonyms)
-            for word in sorted({word for text in texts for word in lexicon.words.plain(text)}):
-                self._users.setdefault(word, []).append(fact.id)
+            for word in indexed.wording:
+                self._users.setdefault(word, []).append(indexed.fact.id)
         self._weights: dict[frozenset[str], dict[str, float]] = {}
         self.story = frozenset(
             id
@@ -252,15 +254,14 @@ def _astray(fact: Fact, concept: Concept) -> bool:
     return concept.kind == "thing" and bool(concept.topics) and elsewhere and fact.topic.startswith(_ELSEWHERE)
 
 
+@lru_cache(maxsize=1 << 13)
 def _indexed(fact: Fact, lexicon: Lexicon) -> IndexedFact:
     mentions: dict[str, float] = {}
-    words: set[str] = set()
     touches: set[str] = set()
-    texts = [(fact.statement, IN_STATEMENT), (fact.lay, IN_LAY), *((text, IN_SYNONYM) for text in fact.synonyms)]
-    for text, weight in texts:
-        plain = lexicon.words.plain(text)
-        words.update(word for word in plain if lexicon.names_something(word))
-        for kind, id in labels_in(plain, lexicon):
+    statement, lay, *synonyms = (_worded(text, lexicon) for text in (fact.statement, fact.lay, *fact.synonyms))
+    texts = [(statement, IN_STATEMENT), (lay, IN_LAY), *((synonym, IN_SYNONYM) for synonym in synonyms)]
+    for (_, labels), weight in texts:
+        for kind, id in labels:
             if kind == "concept":
                 least = IN_LAY if weight == IN_STATEMENT and _astray(fact, lexicon.concepts[id]) else weight
                 mentions[id] = max(min(weight, least), mentions.get(id, 0.0))
@@ -268,8 +269,23 @@ def _indexed(fact: Fact, lexicon: Lexicon) -> IndexedFact:
                 mentions[id] = max(weight, mentions.get(id, 0.0))
             elif kind == "topic" and id.startswith(STORY) and weight >= IN_STATEMENT:
                 touches.add(id)
-    stated = {id for kind, id in labels_in(lexicon.words.plain(fact.statement), lexicon) if kind == "concept"}
-    written = {word for text in (fact.statement, *fact.synonyms) for word in lexicon.words.plain(text)}
+    written = {word for words, _ in (statement, *synonyms) for word in words}
+    wording = written.union(lay[0])
+    words = frozenset(word for word in wording if lexicon.names_something(word))
     return IndexedFact(
-        fact, mentions, frozenset(stated), frozenset(words), frozenset(words - written), frozenset(touches)
+        fact=fact,
+        mentions=mentions,
+        stated=frozenset(id for kind, id in statement[1] if kind == "concept"),
+        wording=frozenset(wording),
+        words=words,
+        spoken=words - written,
+        touches=frozenset(touches),
+        synonyms=tuple(words for words, _ in synonyms if len(words) > 1),
     )
+
+
+@lru_cache(maxsize=1 << 14)
+def _worded(text: str, lexicon: Lexicon) -> tuple[tuple[str, ...], tuple[Label, ...]]:
+    """The words of a text, and what its phrases stand for; records of one kind share most of their texts."""
+    words = tuple(lexicon.words.plain(text))
+    return words, tuple(labels_in(words, lexicon))

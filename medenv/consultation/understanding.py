@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 
 from medenv.consultation.clauses import ANY, ASKING, VERBS, Clause, clauses, has_question_form, is_heading
 from medenv.consultation.examples import Likeness
@@ -68,9 +68,12 @@ class QuestionReader:
         self._finder = FactFinder(self._index, lexicon)
         self._follow_ups = FollowUps(self._index, lexicon)
         self._clauses = _clause_reader(lexicon)
-        written = (text for f in self._index.facts for text in (f.fact.statement, f.fact.lay, *f.fact.synonyms))
-        self._spelling = Spelling(word for text in written for word in lexicon.words.raw(text))
         self._kin = _KIN if self._has_adult_caregiver() else frozenset()
+
+    @cached_property
+    def _spelling(self) -> Spelling:
+        written = (text for f in self._index.facts for text in (f.fact.statement, f.fact.lay, *f.fact.synonyms))
+        return Spelling(word for text in written for word in self._lexicon.words.raw(text))
 
     def read(self, speech: str, earlier: Sequence[Understanding] = ()) -> Understanding:
         """Understands one speech.
@@ -120,9 +123,9 @@ class QuestionReader:
             nonlocal left
             if word in self._kin:
                 return "you"
-            if not left or word in self._lexicon.spelling or word in self._spelling or "'" in word:
+            if not left or word in self._lexicon.spelling or "'" in word:
                 return word
-            if self._lexicon.vocabulary.issuperset(self._lexicon.words.normal(word)):
+            if self._lexicon.vocabulary.issuperset(self._lexicon.words.normal(word)) or word in self._spelling:
                 return word
             left -= 1
             own = self._spelling.correct(word)
@@ -188,14 +191,14 @@ class QuestionReader:
 
     def _by_example(self, clause: Clause, reading: Reading, question: Question, asked: set[str]) -> Question:
         """What a clause asks for by the examples that it is most like, where its phrases do not tell."""
-        likely = self._clauses.likely(reading.wording)
-        if not likely or question.kind in ("fishing", "open"):
+        if question.kind in ("fishing", "open") or (question.facts and len(reading.items) > 1):
             return question
+        likely = self._clauses.likely(reading.wording)
         own = _labels(reading)
         if not self._lexicon.is_telling(reading.wording):
             likely = tuple(alike for alike in likely if alike.label[0] != "concept")
         if question.facts:
-            return question if len(reading.items) > 1 else self._corrected(clause, question, likely, own, asked)
+            return self._corrected(clause, question, likely, own, asked)
         best = max((alike.likeness for alike in likely), default=0.0)
         for label, likeness in likely:
             if likeness < max(_LIKE, _AS_LIKE * best) or label in own:
