@@ -49,6 +49,8 @@ _LIKE, _SURE, _CERTAIN = 0.3, 0.6, 0.55
 so surely that no other label comes into question."""
 _AS_LIKE, _LIKER = 0.8, 0.3
 """How like, beside the best, a further label has to be, and how much more so than what the phrases name."""
+_INVITING = 0.5
+"""How like invitations a question has to be that names something, too."""
 _NARROWING = 0.4
 """How like its examples a label has to be to narrow what the phrases ask for."""
 _NEAR, _NEARER = 0.4, 0.6
@@ -159,7 +161,7 @@ class QuestionReader:
         text = clause.text
         if reading.kinds & {"fishing", "command"}:
             return Question(text, "fishing")
-        if "open" in reading.kinds and _OWN_WORDS.issubset(clause.words):
+        if "open" in reading.kinds and (_OWN_WORDS.issubset(clause.words) or self._invites(reading)):
             return self._invited(clause)
         if (leaning := self._follow_ups.lean(clause, reading, subject)) is not None:
             return replace(leaning, text=text)
@@ -237,6 +239,11 @@ class QuestionReader:
                 sure = likeness >= _SURE and rival < likeness - _LIKER
                 return finding(clause.text, facts) if sure else question
         return question
+
+    def _invites(self, reading: Reading) -> bool:
+        """Whether the examples agree that a clause invites to tell, whatever it names: "what brought you here?"."""
+        likely = self._clauses.likely(reading.wording)
+        return bool(likely) and likely[0].label[0] == "open" and likely[0].likeness >= _INVITING
 
     def _invited(self, clause: Clause) -> Question:
         return Question(

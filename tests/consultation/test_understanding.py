@@ -444,6 +444,8 @@ def reading_of(*facts: Fact) -> QuestionReader:
     [
         "Good morning, what's brought you in today?",
         "Tell me what's been going on.",
+        "Hello, what's been happening with your little one?",
+        "What brought you to the hospital?",
         "Hello, come on in. So what's brought you along to see me?",
         "Can you tell me in your own words what has been happening with your chest?",
     ],
