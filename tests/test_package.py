@@ -37,10 +37,11 @@ def test_nothing_else_is_installed_at_top_level():
 
 def test_import_is_light():
     code = (
-        "import time, sys; start = time.perf_counter(); import medenv; spent = time.perf_counter() - start;"
+        # The processor's time, which a busy machine does not stretch.
+        "import time, sys; start = time.process_time(); import medenv; spent = time.process_time() - start;"
         "print(spent, *(m for m in ('torch', 'transformers', 'vllm', 'matplotlib', 'jinja2') if m in sys.modules))"
     )
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(5)]
     assert all(len(run.stdout.split()) == 1 for run in runs), runs[0].stdout
     assert min(float(run.stdout) for run in runs) < 0.5
 
