@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from importlib import resources
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, get_args
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from medenv.errors import RubricError
+from medenv.schemas import validator
 
 __all__ = ["AXES", "Axis", "Check", "Criterion", "Rubric", "rubric_from_dict", "rubric_to_dict"]
 
@@ -83,12 +81,6 @@ class Rubric:
         return sum(criterion.points for criterion in self.criteria if criterion.points < 0)
 
 
-@cache
-def _validator() -> Draft202012Validator:
-    text = resources.files("medenv.rewards").joinpath("rubric.schema.json").read_text("utf-8")
-    return Draft202012Validator(json.loads(text))
-
-
 def rubric_from_dict(data: Mapping[str, Any] | Sequence[Mapping[str, Any]], *, id: str = "expert") -> Rubric:
     """Builds a rubric from plain data, after checking it against `rubric.schema.json`.
 
@@ -103,7 +95,7 @@ def rubric_from_dict(data: Mapping[str, Any] | Sequence[Mapping[str, Any]], *, i
 
     if not isinstance(data, Mapping):
         data = {"id": id, "criteria": list(data)}
-    if (error := best_match(_validator().iter_errors(data))) is not None:
+    if (error := best_match(validator("medenv.rewards", "rubric").iter_errors(data))) is not None:
         raise RubricError(f"rubric {data.get('id', '?')!r}: field {error.json_path}: {error.message[:300]}")
     criteria = []
     for item in data["criteria"]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import medenv
 
 ORDER = (
-    ("records", "personas", "registry", "errors"),
+    ("records", "personas", "registry", "schemas", "errors"),
     ("consultation",),
     ("rewards", "agents.doctors", "agents.patients", "agents.backends"),
     ("envs", "rollout"),

@@ -10,13 +10,13 @@ from math import log, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from numpy.typing import NDArray
 
 from medenv.consultation.lexicon import Label, Lexicon, lexicon
 from medenv.errors import RecordError
 from medenv.records.record import topics
+from medenv.schemas import validator
 
 __all__ = ["Examples", "Likeness", "examples"]
 
@@ -58,7 +58,10 @@ class Examples:
         Raises:
             RecordError: The data does not fit the schema, or is about a topic or concept that does not exist.
         """
-        if not checked and (error := best_match(_validator().iter_errors(data))) is not None:
+        if (
+            not checked
+            and (error := best_match(validator("medenv.consultation", "examples").iter_errors(data))) is not None
+        ):
             raise RecordError(f"examples: field {error.json_path}: {' '.join(error.message.split())[:300]}")
         for kind, known in (("topics", topics()), ("concepts", lexicon.concepts)):
             if unknown := sorted(set(data[kind]) - set(known)):
@@ -130,12 +133,6 @@ def _labelled(data: Mapping[str, Any]) -> Iterable[tuple[Label, Sequence[str]]]:
     yield ("fishing", ""), data["fishing"]
     yield from ((("topic", id), texts) for id, texts in data["topics"].items())
     yield from ((("concept", id), texts) for id, texts in data["concepts"].items())
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    text = resources.files("medenv.consultation").joinpath("examples.schema.json").read_text("utf-8")
-    return Draft202012Validator(json.loads(text))
 
 
 @cache

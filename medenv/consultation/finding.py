@@ -199,19 +199,17 @@ class FactFinder:
         found = self.findings(group, topics, closeness)
         if found and not things and all(concept.kind == "site" for concept in concepts):
             return found
-        if not things and (
-            own := [f for f in found if any(self._index.weights(c).get(f.fact.id, 0.0) >= IN_SYNONYM for c in concepts)]
-        ):
-            return own
+        if not things:
+            own = [f for f in found if any(self._index.weights(c).get(f.fact.id, 0.0) >= IN_SYNONYM for c in concepts)]
+            if own:
+                return own
         if found and things and clause.words[:2] in _COUNTS:
             return found
         if self._by_value(topics) and all(not c.covers.isdisjoint(self._index.story) for c in things):
             elsewhere = [f for f in found if f.fact.topic not in CORE] if not _APART.isdisjoint(topics) else []
             if elsewhere or within:
                 return elsewhere or within
-        if things:
-            return found
-        return [f for f in found if any(self._index.weights(c).get(f.fact.id, 0) >= IN_SYNONYM for c in concepts)]
+        return found if things else []
 
     def _by_value(self, topics: Iterable[str]) -> bool:
         return all(topic in self._lexicon.value_topics for topic in topics)

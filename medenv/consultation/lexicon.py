@@ -9,13 +9,13 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal, TypeAlias
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from medenv.consultation.phrases import Phrases
 from medenv.consultation.words import Spelling, Words
 from medenv.errors import RecordError
 from medenv.records.record import topics
+from medenv.schemas import validator
 
 __all__ = ["BEGIN", "END", "Concept", "Label", "LabelKind", "Lexicon", "lexicon"]
 
@@ -66,7 +66,10 @@ class Lexicon:
 
     def __init__(self, data: Mapping[str, Any], *, checked: bool = False) -> None:
         """Compiles a lexicon; one that was `checked` before is not held against the schema again."""
-        if not checked and (error := best_match(_validator().iter_errors(data))) is not None:
+        if (
+            not checked
+            and (error := best_match(validator("medenv.consultation", "lexicon").iter_errors(data))) is not None
+        ):
             raise RecordError(f"lexicon: field {error.json_path}: {' '.join(error.message.split())[:300]}")
         words = data["words"]
         forms = {variant: form for form, variants in words["forms"].items() for variant in variants}
@@ -183,12 +186,6 @@ def _concepts(data: Mapping[str, Any]) -> dict[str, Concept]:
             raise RecordError(f"lexicon: field $.concepts.{id}.topics: expected known topics, got {unknown[0]!r}")
         found[id] = Concept(id, frozenset(concept.get("topics", ())), covers(id), concept.get("kind", "thing"))
     return found
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    text = resources.files("medenv.consultation").joinpath("lexicon.schema.json").read_text("utf-8")
-    return Draft202012Validator(json.loads(text))
 
 
 @cache

@@ -133,7 +133,7 @@ class ClauseReader:
 
     def _wording(self, words: tuple[str, ...], requested: list[int]) -> tuple[str, ...]:
         rest = words[max(requested, default=-1) + 1 :]
-        whole = words[0] in ASKING or not any(self._lexicon.names_something(word) for word in rest)
+        whole = words[0] in ASKING or not self._lexicon.is_telling(rest)
         return words if whole else rest
 
     def _subjects(

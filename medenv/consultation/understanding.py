@@ -176,7 +176,7 @@ class QuestionReader:
             return self._follow_ups.again(text, subject)
         if not question.facts and _EARLIER in clause.words[-2:] and self._of_complaint(clause):
             question = finding(text, self._index.within(("hpi.previous",)))
-        if not question.facts and (near := self._index.nearest(clause.words, self._looseness(clause, reading))):
+        if not question.facts and (near := self._index.nearest(clause.words, self._looseness(reading))):
             question = finding(text, near)
         if subject.topics and (subject.here or not BACK.isdisjoint(clause.words)):
             return replace(question, facts=self._of_it(question.facts, subject))
@@ -197,7 +197,8 @@ class QuestionReader:
             return question
         likely = self._clauses.likely(reading.wording)
         own = _labels(reading)
-        if not self._lexicon.is_telling(reading.wording):
+        telling = self._lexicon.is_telling(reading.wording)
+        if not telling:
             likely = tuple(alike for alike in likely if alike.label[0] != "concept")
         if question.facts:
             return self._corrected(clause, question, likely, own, asked)
@@ -207,8 +208,7 @@ class QuestionReader:
                 break
             if label[0] in ("fishing", "open"):
                 asks = clause.marked or "request" in reading.kinds
-                short = len(clause.words) < MAX_SCRAP or not self._lexicon.is_telling(reading.wording)
-                if reading.items or short or not asks:
+                if reading.items or not (telling and asks) or len(clause.words) < MAX_SCRAP:
                     return question
                 return Question(clause.text, "fishing") if label[0] == "fishing" else self._invited(clause)
             if label[1] in self._lexicon.guarded_topics and reading.items and likeness < _SURE:
@@ -225,15 +225,14 @@ class QuestionReader:
         """A question whose phrases tell what it asks for, held against the examples that it is most like."""
         rival = max((likeness for label, likeness in likely if label in own), default=0.0)
         for label, likeness in likely:
-            if likeness < _NARROWING or label in own:
-                break
-            if label[0] == "open":
+            if likeness < _NARROWING or label in own or label[0] == "open":
                 break
             if label[0] == "fishing":
                 fishes = likeness >= _SURE and len(clause.words) >= MAX_SCRAP
                 return Question(clause.text, "fishing") if fishes else question
             facts = self._of_label(label, clause, asked)
-            if both := tuple(id for id in question.facts if id in ids(facts)):
+            meant = ids(facts)
+            if both := tuple(id for id in question.facts if id in meant):
                 return replace(question, facts=both) if question.kind == "finding" else question
             if facts:
                 sure = likeness >= _SURE and rival < likeness - _LIKER
@@ -258,7 +257,7 @@ class QuestionReader:
         named = [(self._lexicon.concepts[id], words)]
         return self._finder.findings(named, (), self._index.closeness(clause.words), settle=False)
 
-    def _looseness(self, clause: Clause, reading: Reading) -> float:
+    def _looseness(self, reading: Reading) -> float:
         """How much of a clause of which nothing is known a fact has to share to answer it; 0 where none may.
 
         None may where the clause names one thing and no more: the record does not say.

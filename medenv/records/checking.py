@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Literal, TypeAlias
-
-from jsonschema import Draft202012Validator
 
 from medenv.errors import DeidentificationError, LeakError, RecordError
 from medenv.records.deidentify import identifiers_in_record
@@ -19,6 +14,7 @@ from medenv.records.importers import Row, importers
 from medenv.records.leaks import find_leaks, visible_texts
 from medenv.records.loading import NATIVE, Source, load_records, read_rows, recognise
 from medenv.records.record import Diagnosis, Record, record_from_dict
+from medenv.schemas import validator
 
 __all__ = ["Problem", "ProblemKind", "check_records"]
 
@@ -91,7 +87,7 @@ def _in_data(row: Row) -> Iterator[Problem]:
     """What is wrong with plain data that makes no record: the schema's complaints, repeated ids, and leaks."""
     data = row.data
     id = data["id"] if isinstance(data.get("id"), str) else row.where
-    wrong = sorted(_validator().iter_errors(data), key=lambda error: error.json_path)
+    wrong = sorted(validator("medenv.records", "record").iter_errors(data), key=lambda error: error.json_path)
     for error in wrong:
         message = " ".join(error.message.split())[:300]
         yield Problem(id, error.json_path.removeprefix("$."), "schema", f"{row.where}: {message}")
@@ -111,12 +107,6 @@ def _in_data(row: Row) -> Iterator[Problem]:
             for found in find_leaks(text, names):
                 message = f"{row.where}: a name of the diagnosis stands outside truth: {found!r}"
                 yield Problem(id, field, "leak", message)
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    text = resources.files("medenv.records").joinpath("record.schema.json").read_text("utf-8")
-    return Draft202012Validator(json.loads(text))
 
 
 def _in_record(record: Record) -> Iterator[Problem]:

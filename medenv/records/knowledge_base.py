@@ -15,11 +15,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from medenv.errors import RecordError
 from medenv.records.record import Diagnosis, Disclosure, ExamKind, PlanKind, Polarity, Sensitivity, Urgency
+from medenv.schemas import validator
 
 __all__ = [
     "Band",
@@ -314,10 +314,8 @@ def _parsed(name: str, text: str) -> dict[str, Any]:
 
 
 def _validate(files: Mapping[str, Any]) -> None:
-    schema = json.loads(resources.files(__package__).joinpath("knowledge.schema.json").read_text("utf-8"))
-    validator = Draft202012Validator(schema)
     for name, data in files.items():
-        if (error := best_match(validator.iter_errors(data))) is not None:
+        if (error := best_match(validator("medenv.records", "knowledge").iter_errors(data))) is not None:
             raise RecordError(
                 f"knowledge file {name}: field {error.json_path}: {' '.join(error.message.split())[:300]}"
             )

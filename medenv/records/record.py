@@ -10,11 +10,11 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal, TypeAlias
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from medenv.errors import LeakError, RecordError
 from medenv.records.leaks import leaks_in_record
+from medenv.schemas import validator
 
 __all__ = [
     "Age",
@@ -231,12 +231,6 @@ def topics() -> Mapping[str, Mapping[str, str]]:
     return loaded
 
 
-@cache
-def _validator() -> Draft202012Validator:
-    text = resources.files("medenv.records").joinpath("record.schema.json").read_text("utf-8")
-    return Draft202012Validator(json.loads(text))
-
-
 def _tuples(items: Any, kind: type) -> tuple[Any, ...]:
     return tuple(_build(kind, item) for item in items)
 
@@ -256,7 +250,7 @@ def record_from_dict(data: Mapping[str, Any], *, where: str = "record") -> Recor
         RecordError: The data does not fit the schema, or two facts or two exams share an id.
         LeakError: A name of the diagnosis stands outside `truth`.
     """
-    if (error := best_match(_validator().iter_errors(data))) is not None:
+    if (error := best_match(validator("medenv.records", "record").iter_errors(data))) is not None:
         name = data.get("id", "?") if isinstance(data, Mapping) else "?"
         raise RecordError(f"{where} {name!r}: field {error.json_path}: {' '.join(error.message.split())[:300]}")
     for key in ("facts", "exams"):

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from medenv.errors import RunError
+from medenv.schemas import validator
 
 __all__ = ["NAME", "Summary", "read_summary", "write_summary"]
 
@@ -23,14 +21,8 @@ Summary: TypeAlias = Mapping[str, Any]
 """Plain data that fits `summary.schema.json`, where every field is described."""
 
 
-@cache
-def _validator() -> Draft202012Validator:
-    text = resources.files("medenv.reporting").joinpath("summary.schema.json").read_text("utf-8")
-    return Draft202012Validator(json.loads(text))
-
-
 def _check(data: Any, where: Path) -> None:
-    if (error := best_match(_validator().iter_errors(data))) is not None:
+    if (error := best_match(validator("medenv.reporting", "summary").iter_errors(data))) is not None:
         raise RunError(f"{where}: field {error.json_path}: {' '.join(error.message.split())[:300]}")
 
 
