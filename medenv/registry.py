@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Iterable, Iterator
+from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 from medenv.errors import UnknownIdError
@@ -32,10 +33,16 @@ class Registry(Generic[T]):
     """Ids of one kind of thing, in the order of registration.
 
     A value given as an import string is loaded at its first use, which lets lower layers name what higher ones provide.
+
+    Args:
+        kind: What an entry is called in messages.
+        group: The entry point group under which installed packages add entries of their own; an id that is registered
+            otherwise goes before theirs.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, group: str | None = None) -> None:
         self.kind = kind
+        self.group = group
         self._entries: dict[str, T | str] = {}
 
     def register(self, id: str, entry: T | str, *, replace: bool = False) -> None:
@@ -54,19 +61,29 @@ class Registry(Generic[T]):
         Raises:
             UnknownIdError: Nobody registered the id.
         """
-        try:
-            entry = self._entries[id]
-        except (KeyError, TypeError):
-            raise unknown_id(self.kind, id, self._entries) from None
+        if not isinstance(id, str) or id not in self:
+            raise unknown_id(self.kind, id, self)
+        entry = self._entries[id]
         if isinstance(entry, str):
             entry = self._entries[id] = load(entry)
         return entry
 
+    def _discover(self) -> None:
+        if self.group is not None:
+            found = sorted(entry_points(group=self.group), key=lambda point: (point.name, point.value))
+            self.group = None
+            for point in found:
+                self._entries.setdefault(point.name, point.value)
+
     def __contains__(self, id: object) -> bool:
+        if id not in self._entries:
+            self._discover()
         return id in self._entries
 
     def __iter__(self) -> Iterator[str]:
+        self._discover()
         return iter(self._entries)
 
     def __len__(self) -> int:
+        self._discover()
         return len(self._entries)

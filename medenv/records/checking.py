@@ -10,9 +10,9 @@ from typing import Literal, TypeAlias
 
 from medenv.errors import DeidentificationError, LeakError, RecordError
 from medenv.records.deidentify import identifiers_in_record
-from medenv.records.importers import Row, importers
+from medenv.records.importers import Row, Tally
 from medenv.records.leaks import find_leaks, visible_texts
-from medenv.records.loading import NATIVE, Source, load_records, read_rows, recognise
+from medenv.records.loading import NATIVE, Import, Source, load_records
 from medenv.records.record import Diagnosis, Record, record_from_dict
 from medenv.schemas import validator
 
@@ -61,25 +61,25 @@ def check_records(source: Source = "library", format: str | None = None) -> list
 
 
 def _in_files(path: Path, format: str | None) -> Iterator[Problem]:
-    rows = read_rows(path)
-    importer = importers.get(format or recognise(rows))
+    source = Import(path, format)
     records: list[Record] = []
     places: dict[str, str] = {}
-    for row in rows:
+    for row, importer in source.rows():
         if importer is NATIVE:
             yield from _in_data(row)
         try:
-            record = record_from_dict(row.data) if importer is NATIVE else importer.read([row])[0][0]
+            made = list(importer.read(row, Tally()))
         except RecordError as error:
             if importer is not NATIVE:
-                yield _raised(row.where, error)
+                yield _raised(row.where, type(error)(f"{row.where}: {error}"))
             continue
-        yield from _in_record(record)
-        if record.id in places:
-            yield Problem(record.id, "id", "duplicate", f"{row.where}: the id is taken in {places[record.id]}")
-        else:
-            places[record.id] = row.where
-            records.append(record)
+        for record in made:
+            yield from _in_record(record)
+            if record.id in places:
+                yield Problem(record.id, "id", "duplicate", f"{row.where}: the id is taken in {places[record.id]}")
+            else:
+                places[record.id] = row.where
+                records.append(record)
     yield from _alike(records)
 
 

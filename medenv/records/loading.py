@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from medenv.errors import RecordError
 from medenv.records.deidentify import check_record
-from medenv.records.importers import Importer, Row, importers
-from medenv.records.importers.report import ImportReport
+from medenv.records.importers import Importer, ImportReport, Row, Tally, importers
 from medenv.records.record import Record, record_from_dict
 from medenv.records.record_set import RecordSet
+from medenv.records.rows import read_rows
 
-__all__ = ["Source", "load_records", "read_rows", "recognise"]
+__all__ = ["Import", "Source", "load_records"]
 
 Source: TypeAlias = "str | os.PathLike[str] | RecordSet | Iterable[Record]"
 SYNTHETIC_RECORDS = 512
-SUFFIXES = (".json", ".jsonl")
 
 
 def load_records(source: Source = "library", format: str | None = None) -> RecordSet:
@@ -30,12 +29,13 @@ def load_records(source: Source = "library", format: str | None = None) -> Recor
     Args:
         source: "library" (the bundled cases); "synthetic", "synthetic:N" or "synthetic:N:SEED" (cases made from the
             bundled knowledge; 512 from seed 0 unless told otherwise); the path of a .json file (one record or a list of
-            them), of a .jsonl file (one a line), or of a folder of such files; a record set, which comes back as it is;
-            or records.
+            them), a .jsonl file (one a line), a .csv table, a .txt note, or a folder of such files; a record set, which
+            comes back as it is; or records.
         format: The id of an importer; without one the format is recognised, and all rows must be of the same one.
 
     Returns:
-        All records of the source. There is no partial result: whatever cannot be read or does not fit raises.
+        All records of the source, with the report of the import. There is no partial result: whatever cannot be read or
+        does not fit raises, and what the format has no use for is counted in the report.
 
     Raises:
         RecordError: The source is missing, empty or unreadable, or holds something that is no record; the message is
@@ -81,33 +81,83 @@ def _synthetic(source: str) -> RecordSet:
 
 
 def _from_path(path: Path, format: str | None) -> RecordSet:
-    rows = read_rows(path)
-    format = format or recognise(rows)
-    records, report = importers.get(format).read(rows)
-    if len(records) != len(rows):
-        raise RecordError(f"{path}: expected {len(rows)} records from format {format!r}, got {len(records)}")
-    for row, record in zip(rows, records, strict=True):
-        try:
-            check_record(record)
-        except RecordError as error:
-            raise type(error)(f"{row.where}: {error}") from None
-    places: dict[str, str] = {}
-    for row, record in zip(rows, records, strict=True):
-        if record.id in places:
-            first = places[record.id]
-            raise RecordError(f"{row.where}: field $.id: expected an id of its own, got {record.id!r} as in {first}")
-        places[record.id] = row.where
-    return RecordSet(records, report)
+    source = Import(path, format)
+    records = list(source)
+    return RecordSet(records, source.report)
 
 
-def recognise(rows: Sequence[Row]) -> str:
-    """The id of the format that rows are of.
+class Import:
+    """The records of a file or folder, made one at a time and checked as `load_records` does.
+
+    Iterate once; `report` then holds the account of it.
+
+    Args:
+        path: The file or folder.
+        format: The id of an importer; without one the format of the first row is that of all.
 
     Raises:
-        RecordError: A row is of no known format, or of another than the rows before it.
+        UnknownIdError: No importer is registered under `format`.
     """
-    chosen: str | None = None
-    for row in rows:
+
+    def __init__(self, path: Path, format: str | None = None) -> None:
+        self.path = path
+        self.format = format
+        self._importer = None if format is None else importers.get(format)
+        self._tally = Tally()
+
+    @property
+    def report(self) -> ImportReport | None:
+        """What was kept, changed and dropped so far; none for medenv's own format."""
+        if self._importer in (None, NATIVE):
+            return None
+        return self._tally.report(str(self.format), self._importer.notes)
+
+    def rows(self) -> Iterator[tuple[Row, Importer]]:
+        """The rows with the importer that reads them.
+
+        Raises:
+            RecordError: The path cannot be read, or a row is of no known format or of another than the first.
+        """
+        named = self._importer
+        suffixes = None if named is None else named.suffixes
+        companions = [named] if named is not None else [importers.get(id) for id in importers]
+        for row in read_rows(self.path, suffixes, frozenset(chain.from_iterable(i.companions for i in companions))):
+            if named is None:
+                self._recognise(row)
+            assert self._importer is not None
+            yield row, self._importer
+
+    def read(self, row: Row, importer: Importer) -> Iterator[Record]:
+        """The records of a row, each through the de-identification gate.
+
+        Raises:
+            RecordError: The row cannot be made into a record; `DeidentificationError` and `LeakError` are kinds of it.
+        """
+        try:
+            for record in importer.read(row, self._tally):
+                check_record(record)
+                self._tally.count(record)
+                yield record
+        except RecordError as error:
+            raise type(error)(f"{row.where}: {error}") from None
+
+    def __iter__(self) -> Iterator[Record]:
+        places: dict[str, str] = {}
+        for row, importer in self.rows():
+            for record in self.read(row, importer):
+                if first := places.get(record.id):
+                    raise RecordError(
+                        f"{row.where}: field $.id: expected an id of its own, got {record.id!r} as in {first}"
+                    )
+                places[record.id] = row.where
+                yield record
+        if not places:
+            dropped = ", ".join(f"{reason} ({n})" for reason, n in self._tally.rows_dropped.items())
+            raise RecordError(f"{self.path}: expected at least one record, got none; dropped: {dropped}")
+
+    def _recognise(self, row: Row) -> None:
+        if self._importer is not None and self._importer.recognises(row.data):
+            return
         format = next((id for id in importers if importers.get(id).recognises(row.data)), None)
         if format is None:
             keys = ", ".join(map(repr, list(row.data)[:5])) or "none"
@@ -115,118 +165,13 @@ def recognise(rows: Sequence[Row]) -> str:
                 f"{row.where}: field $: expected a record of format {' or '.join(map(repr, importers))}, "
                 f"got an object with the keys {keys}"
             )
-        if chosen not in (None, format):
-            raise RecordError(f"{row.where}: expected {chosen!r} like the rows before it, got {format!r}")
-        chosen = format
-    if chosen is None:
-        raise RecordError("expected at least one record, got none")
-    return chosen
+        if self._importer is not None:
+            raise RecordError(f"{row.where}: expected {self.format!r} like the rows before it, got {format!r}")
+        self.format, self._importer = format, importers.get(format)
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The JSON objects of a .json or .jsonl file, or of all such files of a folder and its subfolders, in name order.
-
-    Raises:
-        RecordError: The path is missing, empty or unreadable, or a file is not UTF-8, not JSON or no list of objects.
-    """
-    try:
-        if path.is_dir():
-            files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            if not files:
-                raise RecordError(f"{path}: expected a folder with .json or .jsonl files, got one without")
-            return [row for file in files for row in _file_rows(file)]
-        if not path.exists():
-            raise RecordError(
-                f"expected 'library', 'synthetic', or the path of a file or folder of records, got {str(path)!r}, "
-                "which does not exist"
-            )
-        if path.suffix.lower() not in SUFFIXES:
-            raise RecordError(f"{path}: expected a .json or .jsonl file, got {path.suffix or 'no suffix'}")
-        return list(_file_rows(path))
-    except OSError as error:
-        raise RecordError(f"{path}: expected a readable file or folder, got {error.strerror or error}") from None
-    except ValueError as error:  # a path the operating system does not take, such as one with a null byte
-        if isinstance(error, RecordError):
-            raise
-        raise RecordError(f"expected a path, got {str(path)!r}: {error}") from None
-
-
-def _file_rows(path: Path) -> Iterator[Row]:
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise RecordError(
-            f"{path}, line {line}: expected UTF-8, got the byte 0x{content[error.start]:02x} ({error.reason})"
-        ) from None
-    found = False
-    for row in _lines(path, text) if path.suffix.lower() == ".jsonl" else _document(path, text):
-        if not isinstance(row.data, dict):
-            raise RecordError(f"{row.where}: field $: expected a JSON object, got {_kind(row.data)}")
-        found = True
-        yield row
-    if not found:
-        raise RecordError(f"{path}: expected at least one record, got an empty file")
-
-
-def _lines(path: Path, text: str) -> Iterator[Row]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield Row(_parse(line, f"{path}, line {number}"), f"{path}, line {number}")
-
-
-def _document(path: Path, text: str) -> Iterator[Row]:
-    if not text.strip():
-        return
-    data = _parse(text, str(path))
-    if not isinstance(data, list):
-        yield Row(data, str(path))
-        return
-    for number, item in enumerate(data, start=1):
-        yield Row(item, f"{path}, item {number}")
-
-
-def _parse(text: str, where: str) -> Any:
-    try:
-        data = json.loads(text, object_pairs_hook=_no_repeats, parse_constant=_no_constant)
-        json.dumps(data, ensure_ascii=False).encode()  # refuses lone surrogates, which no file could be written with
-    except json.JSONDecodeError as error:
-        place = f"{where}, column {error.colno}" if ", line " in where else f"{where}, line {error.lineno}"
-        hint = " (for one record a line the file must end in .jsonl)" if error.msg == "Extra data" else ""
-        raise RecordError(f"{place}: expected JSON, got a file that breaks there: {error.msg}{hint}") from None
-    except (ValueError, RecursionError) as error:
-        reason = "nesting too deep" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]
-        raise RecordError(f"{where}: expected JSON, got {reason}") from None
-    return data
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} twice in one object")
-    return data
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name}, which is no JSON number")
-
-
-def _kind(value: Any) -> str:
-    names = {list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
-def _read_native(rows: Sequence[Row]) -> tuple[list[Record], ImportReport | None]:
-    records = []
-    for row in rows:
-        try:
-            records.append(record_from_dict(row.data))
-        except RecordError as error:
-            raise type(error)(f"{row.where}: {error}") from None
-    return records, None
-
-
-NATIVE = Importer(recognises=lambda data: str(data.get("schema")).startswith("medenv.record/"), read=_read_native)
+NATIVE = Importer(
+    recognises=lambda data: str(data.get("schema")).startswith("medenv.record/"),
+    read=lambda row, _: (record_from_dict(row.data),),
+)
 """The importer of medenv's own record format."""

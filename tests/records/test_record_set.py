@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from medenv.errors import DeidentificationError, LeakError, MedenvError, RecordError, UnknownIdError
 from medenv.records import RecordSet, load_records, record_from_dict, record_to_dict, split_of
 from medenv.records.checking import check_records
-from medenv.records.importers import Importer, ImportReport, importers, register
+from medenv.records.importers import Importer, importers, register
 
 
 @pytest.fixture
@@ -144,7 +144,14 @@ BAD_FILES = {
     "lines.json": b'{"a": 1}\n{"a": 2}\n',
     "deep.json": b"[" * 200_000,
     "version.json": b'{"schema": "medenv.record/9"}',
-    "records.csv": b"id,age\n",
+    "columns.csv": b"id,age\n",
+    "other.csv": b"id,age\nx,3\n",
+    "ragged.csv": b"id,age\nx,3,4\n",
+    "repeated.csv": b"id,id\nx,3\n",
+    "quote.csv": b'id,age\n"x,3\n',
+    "empty.csv": b"",
+    "empty.txt": b"  \n",
+    "records.xml": b"<record/>",
     "huge.json": b'{"schema": "medenv.record/1", "age": ' + b"9" * 5000 + b"}",
 }
 
@@ -169,9 +176,9 @@ def test_a_broken_line_is_named_and_nothing_is_loaded(tmp_path, plain_record):
         load_records(path)
 
 
-def test_an_encoding_error_names_the_line(tmp_path):
+def test_an_encoding_error_names_the_line(tmp_path, plain_record):
     path = tmp_path / "rows.jsonl"
-    path.write_bytes(b'{"a": 1}\n{"a": "\xe9"}\n')
+    path.write_bytes(json.dumps(plain_record()).encode() + b'\n{"a": "\xe9"}\n')
     with pytest.raises(RecordError, match=r"line 2: expected UTF-8, got the byte 0xe9"):
         load_records(path)
 
@@ -261,19 +268,25 @@ def test_no_mutated_record_loads_and_breaks_later(tmp_path_factory, plain_record
 
 
 def test_a_registered_format_is_recognised_and_used(tmp_path, record):
-    def read(rows):
-        return [dataclasses.replace(record, id=row.data["note"]) for row in rows], ImportReport("notes", len(rows))
+    def read(row, tally):
+        if not row.data["note"]:
+            return tally.drop_row("empty")
+        return [dataclasses.replace(record, id=row.data["note"])]
 
-    register("notes", Importer(lambda data: "note" in data, read))
+    register("notes", Importer(lambda data: "note" in data, read, notes=("made up",)))
     try:
-        loaded = load_records(write(tmp_path / "n.jsonl", [{"note": "n-1"}, {"note": "n-2"}]))
+        rows = [{"note": "n-1"}, {"note": ""}, {"note": "n-2"}]
+        loaded = load_records(write(tmp_path / "n.jsonl", rows))
         assert loaded.ids == ("n-1", "n-2")
-        assert loaded.report.as_dict()["records"] == 2
+        report = loaded.report.as_dict()
+        assert report["records"] == 2
+        assert report["rows_dropped"] == {"empty": 1}
+        assert report["facts_kept"] == 2 * len(record.facts)
+        assert report["notes"] == ["made up"]
         with pytest.raises(ValueError, match="registered already"):
             register("notes", "somewhere:ELSE")
-        register("notes", Importer(lambda data: "note" in data, lambda rows: ([], None)), replace=True)
-        with pytest.raises(RecordError, match="expected 1 records"):
-            load_records(write(tmp_path / "n.jsonl", [{"note": "n-1"}]))
+        with pytest.raises(RecordError, match=r"got none; dropped: empty \(1\)"):
+            load_records(write(tmp_path / "n.jsonl", [{"note": ""}]))
     finally:
         importers._entries.pop("notes")
 

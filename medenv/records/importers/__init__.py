@@ -1,5 +1,7 @@
 """Importers: each turns the rows of one format into records, and says what it kept, changed and dropped.
 
+A format of one's own is registered by a call, or by a package under the entry point group `medenv.record_formats`.
+
 Example:
     >>> medenv.records.importers.register("clinic-notes", "my_package.notes:IMPORTER")
     >>> medenv.load_records("notes.jsonl", format="clinic-notes")
@@ -7,27 +9,18 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from medenv.records.importers.report import ImportReport
+from medenv.records.importers.report import ImportReport, Tally
 from medenv.records.record import Record
+from medenv.records.rows import Row
 from medenv.registry import Registry
 
-__all__ = ["ImportReport", "Importer", "Row", "importers", "register"]
+__all__ = ["ImportReport", "Importer", "Row", "Tally", "importers", "register"]
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One JSON object of a source."""
-
-    data: Mapping[str, Any]
-    where: str
-    """The file and line it stands in, for error messages."""
-
-
-Read: TypeAlias = Callable[[Sequence[Row]], tuple[Sequence[Record], ImportReport | None]]
+Read: TypeAlias = Callable[[Row, Tally], Iterable[Record]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +30,21 @@ class Importer:
     recognises: Callable[[Mapping[str, Any]], bool]
     """Whether a row looks like one of this format."""
     read: Read
-    """Turns the rows of a source into records, one for each row, and an account of it.
+    """Turns a row into its records, and counts what it changed and dropped.
 
-    It raises `RecordError`, naming the row's `where`, for a row that cannot be made into a record.
+    A row that is none of the records wanted (a question that asks for no diagnosis, say) gives nothing and is counted
+    by `Tally.drop_row`. A row that should be a record and cannot be made into one raises `RecordError`, whose message
+    begins with the field; the file and line are put before it.
     """
+    notes: tuple[str, ...] = ()
+    """What holds for every record of the format, for the report."""
+    suffixes: tuple[str, ...] = (".json", ".jsonl")
+    """Which files of a folder hold rows of this format, where the format is named."""
+    companions: frozenset[str] = frozenset()
+    """Names of files beside the rows that the importer reads itself."""
 
 
-importers: Registry[Importer] = Registry("record format")
+importers: Registry[Importer] = Registry("record format", group="medenv.record_formats")
 """The formats `load_records` knows; it tries them in the order of registration."""
 
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from medenv.errors import RecordError
 from medenv.records.deidentify import OLDEST
-from medenv.records.importers import Importer, Row
+from medenv.records.importers import Importer, Row, Tally
 from medenv.records.importers.agentclinic_exams import exams_from
 from medenv.records.importers.agentclinic_facts import ACTOR_KEYS, RULES, chief_complaint_from, facts_from
 from medenv.records.importers.diagnosis_names import diagnosis_from
 from medenv.records.importers.firewall import Firewall
-from medenv.records.importers.report import ImportReport, Tally
 from medenv.records.importers.rules import Json, object_of, strings, text_of
 from medenv.records.importers.voice import Voice
 from medenv.records.record import Age, Record, record_from_dict
@@ -37,19 +35,11 @@ NOTES = (
 )
 
 
-def _read(rows: Sequence[Row]) -> tuple[list[Record], ImportReport]:
-    tally = Tally()
-    records = []
-    for row in rows:
-        try:
-            records.append(_record(row.data, tally))
-        except RecordError as error:
-            raise type(error)(f"{row.where}: {error}") from None
-    tally.counts["records"] = len(records)
-    return records, tally.report("agentclinic", NOTES)
+def _read(row: Row, tally: Tally) -> tuple[Record, ...]:
+    return (_record(row.data, tally),)
 
 
-AGENTCLINIC = Importer(recognises=lambda data: "OSCE_Examination" in data, read=_read)
+AGENTCLINIC = Importer(recognises=lambda data: "OSCE_Examination" in data, read=_read, notes=NOTES)
 """The importer of AgentClinic's JSON lines."""
 
 
@@ -65,7 +55,6 @@ def _record(row: Json, tally: Tally) -> Record:
     voice = _voice(actor, demographics)
     facts = facts_from(actor, voice, firewall, tally)
     exams = exams_from(case, firewall, tally)
-    tally.counts.update(facts_kept=len(facts), exams_kept=len(exams), caregivers=int(voice.speaker == "caregiver"))
     works = (re.search(r"\bworks as an? ([\w ]+)", fact["statement"]) for fact in facts)
     if (job := next((m[1] for m in works if m), "")) and not firewall.names(job):
         demographics["occupation"] = job

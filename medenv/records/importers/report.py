@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medenv.records.record import Record
 
 __all__ = ["ImportReport", "Tally"]
 
@@ -22,6 +25,8 @@ class ImportReport:
 
     format: str
     records: int = 0
+    rows_dropped: Mapping[str, int] = field(default_factory=_nothing)
+    """Why a row of the source is none of the records wanted, to how often."""
     facts_kept: int = 0
     facts_dropped: Mapping[str, int] = field(default_factory=_nothing)
     """Reason to count."""
@@ -59,10 +64,25 @@ class Tally:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.rows_dropped: Counter[str] = Counter()
         self.facts_dropped: Counter[str] = Counter()
         self.unmapped_keys: Counter[str] = Counter()
         self.leaks: Counter[str] = Counter()
         self.identifiers: Counter[str] = Counter()
+
+    def drop_row(self, reason: str) -> tuple[Record, ...]:
+        """Counts a row that is none of the records wanted, and gives what becomes of it: no record."""
+        self.rows_dropped[reason] += 1
+        return ()
+
+    def count(self, record: Record) -> None:
+        """Counts what a record holds."""
+        self.counts.update(
+            records=1,
+            facts_kept=len(record.facts),
+            exams_kept=len(record.exams),
+            caregivers=int(record.speaker == "caregiver"),
+        )
 
     def report(self, format: str, notes: tuple[str, ...] = ()) -> ImportReport:
         """The counts so far.
@@ -74,6 +94,7 @@ class Tally:
         return ImportReport(
             format=format,
             notes=notes,
+            rows_dropped=MappingProxyType(dict(self.rows_dropped)),
             facts_dropped=MappingProxyType(dict(self.facts_dropped)),
             unmapped_keys=MappingProxyType(dict(self.unmapped_keys)),
             leaks=MappingProxyType(dict(self.leaks)),
