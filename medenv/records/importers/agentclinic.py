@@ -1,33 +1,44 @@
 """AgentClinic: OSCE-style cases, one JSON object a line, whose prose becomes atomic facts in the speaker's own words.
 
-The rules are data: `agentclinic.json` (words, topics, exams), `grammar.json` and `diagnosis_names.json`.
+The rules are data: `prose.json`, `exams.json`, `grammar.json` and `diagnosis_names.json`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from medenv.errors import RecordError
 from medenv.records.deidentify import OLDEST
 from medenv.records.importers import Importer, Row, Tally
-from medenv.records.importers.agentclinic_exams import exams_from
-from medenv.records.importers.agentclinic_facts import ACTOR_KEYS, RULES, chief_complaint_from, facts_from
+from medenv.records.importers.agentclinic_exams import orders_from
 from medenv.records.importers.diagnosis_names import diagnosis_from
+from medenv.records.importers.exams import exams_from
 from medenv.records.importers.firewall import Firewall
-from medenv.records.importers.rules import Json, object_of, strings, text_of
-from medenv.records.importers.voice import Voice
-from medenv.records.record import Age, Record, record_from_dict
+from medenv.records.importers.prose import Passage, Section, chief_complaint_from, facts_from, voice_for
+from medenv.records.importers.rules import Json, content_id, object_of, strings, text_of
+from medenv.records.record import Record, record_from_dict
 
 __all__ = ["AGENTCLINIC"]
 
-CAREGIVER_BELOW_YEARS = 12
 CASE = "$.OSCE_Examination"
 CASE_KEYS = {
     "Objective_for_Doctor", "Patient_Actor", "Physical_Examination_Findings", "Test_Results", "Correct_Diagnosis",
 }  # fmt: skip
+SECTIONS: dict[str, Section] = {
+    "History": "story",
+    "Past_Medical_History": "past",
+    "Current_Medications": "medications",
+    "Medications": "medications",
+    "Drug_History": "drugs",
+    "Allergies": "allergies",
+    "Family_History": "family",
+    "Social_History": "social",
+    "Review_of_Systems": "review",
+}
+"""The keys of a patient, with what stands under them."""
+ACTOR_KEYS = {"Demographics", "Symptoms", *SECTIONS}
 NOTES = (
     "the differential is the diagnosis alone, at probability 1",
     "the source gives no plan, no contraindications, no ICD-10 code and no department",
@@ -52,22 +63,25 @@ def _record(row: Json, tally: Tally) -> Record:
     tally.unmapped_keys.update(f"Patient_Actor.{key}" for key in actor if key not in ACTOR_KEYS)
     firewall = Firewall(diagnosis, tally)
     demographics = _demographics(actor, tally)
-    voice = _voice(actor, demographics)
-    facts = facts_from(actor, voice, firewall, tally)
-    exams = exams_from(case, firewall, tally)
+    complaint = text_of(actor["Symptoms"], "Primary_Symptom", f"{CASE}.Patient_Actor.Symptoms")
+    voice = voice_for(demographics, complaint, " ".join(strings(actor)))
+    facts = facts_from(_passages(actor), voice, firewall, tally)
+    if not facts:
+        raise RecordError(f"field {CASE}.Patient_Actor: expected something a patient could tell, got none")
+    exams = exams_from(orders_from(case, tally), firewall)
     works = (re.search(r"\bworks as an? ([\w ]+)", fact["statement"]) for fact in facts)
     if (job := next((m[1] for m in works if m), "")) and not firewall.names(job):
         demographics["occupation"] = job
     names = {"name": diagnosis.name, "synonyms": list(diagnosis.synonyms)}
     return record_from_dict(
         {
-            "id": f"agentclinic-{_digest(row)}",
+            "id": content_id("agentclinic", row),
             "schema": "medenv.record/1",
             "language": "en",
             "speaker": voice.speaker,
             "provenance": {"source": "AgentClinic (MedQA)", "licence": "MIT", "synthetic": True},
             "demographics": demographics,
-            "chief_complaint": chief_complaint_from(actor, voice, firewall),
+            "chief_complaint": chief_complaint_from(complaint, voice, firewall),
             "facts": facts,
             "exams": exams,
             "truth": {"diagnosis": names, "differential": [{**names, "probability": 1.0}]},
@@ -75,10 +89,18 @@ def _record(row: Json, tally: Tally) -> Record:
     )
 
 
-def _digest(row: Json) -> str:
-    """What makes the id: the content, so that a case keeps its id and its split wherever it stands."""
-    content = json.dumps(row, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(content.encode()).hexdigest()[:10]
+def _passages(actor: Json) -> Iterator[Passage]:
+    """The texts of a patient, the symptoms first."""
+    symptoms: tuple[tuple[str, Section], ...] = (("Primary_Symptom", "complaint"), ("Secondary_Symptoms", "symptoms"))
+    for key, section in symptoms:
+        yield from (Passage(section, text) for text in strings(actor["Symptoms"].get(key)))
+    for key, value in actor.items():
+        if key not in ("Demographics", "Symptoms"):
+            yield from (Passage(SECTIONS.get(key, "review"), text) for text in strings(value))
+    demographics = str(actor["Demographics"])
+    if m := re.search(r"(\d+) weeks['\u2019]? (?:of )?gestation", demographics):
+        newborn = re.search(r"newborn|neonate|infant|born", demographics, re.I)
+        yield Passage("story", f"The patient {'was born at' if newborn else 'is pregnant, at'} {m[1]} weeks.")
 
 
 def _demographics(actor: Json, tally: Tally) -> dict[str, Any]:
@@ -113,15 +135,3 @@ def _sex(text: str, story: str) -> Literal["female", "male", "unknown"]:
     she = re.search(r"\b(?:she|her)\b", story, re.I) is not None
     he = re.search(r"\b(?:he|his|him)\b", story, re.I) is not None
     return "unknown" if she == he else "female" if she else "male"
-
-
-def _voice(actor: Json, demographics: Json) -> Voice:
-    sex, years = demographics["sex"], Age(**demographics["age"]).years
-    caregiver = (
-        years < CAREGIVER_BELOW_YEARS
-        or RULES.pattern("caregiver", "primary").search(str(actor["Symptoms"].get("Primary_Symptom", "")))
-        or RULES.pattern("caregiver", "anywhere").search(" ".join(strings(actor)))
-    )
-    noun = {"female": "my daughter", "male": "my son"}.get(sex, "my baby" if years < 1 else "my child")
-    words = tuple((re.compile(pattern, re.I), replacement) for pattern, replacement in RULES.data["words"])
-    return Voice("caregiver" if caregiver else "self", sex, noun, parent=years < 18, words=words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from typing import Any, TypeAlias, cast
 
 from medenv.errors import RecordError
 
-__all__ = ["Json", "Rules", "object_of", "strings", "text_of"]
+__all__ = ["Json", "Rules", "content_id", "object_of", "strings", "text_of"]
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -64,3 +65,9 @@ def strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from strings(item)
+
+
+def content_id(prefix: str, data: Json) -> str:
+    """An id made of the content, so that a case keeps its id and its split wherever it stands in a source."""
+    content = json.dumps(data, sort_keys=True, ensure_ascii=False)
+    return f"{prefix}-{hashlib.sha256(content.encode()).hexdigest()[:10]}"

@@ -1,42 +1,55 @@
-"""AgentClinic's prose as facts: one statement each, with its topic and the speaker's own words for it."""
+"""Clinical prose as facts: one statement each, with its topic and the speaker's own words for it.
+
+The rules are data: `prose.json` (words, topics, phrases, findings) and `grammar.json`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, cast
 
-from medenv.errors import RecordError
 from medenv.records.deidentify import find_identifiers
 from medenv.records.importers.clauses import Atom, atoms, sentences
 from medenv.records.importers.firewall import Firewall
 from medenv.records.importers.report import Tally
-from medenv.records.importers.rules import Json, Rules, strings, text_of
+from medenv.records.importers.rules import Json, Rules
 from medenv.records.importers.voice import Voice, sentence
-from medenv.records.record import Polarity
+from medenv.records.record import Age, Polarity
 
-__all__ = ["ACTOR_KEYS", "RULES", "chief_complaint_from", "facts_from"]
+__all__ = ["RULES", "Passage", "Section", "chief_complaint_from", "facts_from", "voice_for"]
 
-RULES = Rules("agentclinic.json")
-ACTOR_KEYS: dict[str, str] = {
-    "Demographics": "",
-    "Symptoms": "",
-    "History": "hpi.associated",
-    "Past_Medical_History": "history.medical",
-    "Current_Medications": "medications",
-    "Medications": "medications",
-    "Drug_History": "medications",
-    "Allergies": "allergies",
-    "Family_History": "family",
-    "Social_History": "social.living",
-    "Review_of_Systems": "hpi.associated",
+RULES = Rules("prose.json")
+CAREGIVER_BELOW_YEARS = 12
+
+Section: TypeAlias = Literal[
+    "complaint", "symptoms", "story", "past", "medications", "drugs", "allergies", "family", "social", "review"
+]
+"""The part of a history that a text stands in; "drugs" mixes medicines with substances and what is said of them."""
+
+_TOPICS: dict[Section, str] = {
+    "past": "history.medical",
+    "medications": "medications",
+    "drugs": "medications",
+    "allergies": "allergies",
+    "family": "family",
+    "social": "social.living",
 }
-"""The keys of a patient, with the topic of what stands under them where no rule knows better."""
-SYMPTOMS = ("Primary_Symptom", "Secondary_Symptoms")
-LISTS = ("Past_Medical_History", "Family_History")
-MEDICATION_LISTS = ("Current_Medications", "Medications")
+"""The topic of what stands in a section where no rule knows better; elsewhere it is one more symptom."""
+_SYMPTOMS = ("complaint", "symptoms")
+_LISTS = ("past", "family")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Passage:
+    """A text of a source that tells of the patient."""
+
+    section: Section
+    text: str
+
+
 MOST_MUST_ASK, FEWEST_MUST_ASK = 9, 5
 MOST_SYNONYMS = 12
 
@@ -46,7 +59,7 @@ class _Draft:
     """A fact being made."""
 
     atom: Atom
-    source: str
+    section: Section
     topic: str
     statement: str
     lay: str
@@ -59,36 +72,34 @@ class _Draft:
 
     @property
     def is_symptom(self) -> bool:
-        return self.source in SYMPTOMS
+        return self.section in _SYMPTOMS
 
 
-def facts_from(actor: Json, voice: Voice, firewall: Firewall, tally: Tally) -> list[dict[str, Any]]:
-    """The facts of a patient, as `record.schema.json` wants them.
+def facts_from(passages: Iterable[Passage], voice: Voice, firewall: Firewall, tally: Tally) -> list[dict[str, Any]]:
+    """The facts that passages tell, as `record.schema.json` wants them; what is none is counted as dropped.
 
-    Raises:
-        RecordError: Nothing in the texts is something a patient could tell.
+    The symptoms of the case, then what else a careful doctor asks, are marked as must-ask; what the complaint says is
+    volunteered.
     """
     drafts: list[_Draft] = []
-    for source, text in _story(actor):
-        for part in sentences(text):
+    for passage in passages:
+        for part in sentences(passage.text):
             if RULES.pattern("nothing").fullmatch(part.strip(" .")):
                 tally.facts_dropped["says nothing"] += 1
             elif RULES.pattern("sign_sentences").search(part):
                 tally.facts_dropped["an examination finding, not something to tell"] += 1
             else:
-                made = (_draft(atom, source, voice, firewall, tally) for atom in atoms(part, source in LISTS))
+                found = atoms(part, passage.section in _LISTS)
+                made = (_draft(atom, passage.section, voice, firewall, tally) for atom in found)
                 drafts += [draft for draft in made if draft is not None]
     drafts = _merged(drafts, tally)
     drafts += _medicines(drafts, voice, firewall)
-    if not drafts:
-        raise RecordError("field $.OSCE_Examination.Patient_Actor: expected something a patient could tell, got none")
     return _finished(drafts, firewall)
 
 
-def chief_complaint_from(actor: Json, voice: Voice, firewall: Firewall) -> str:
-    """The opening words of the speaker, from the primary symptom."""
-    primary = text_of(actor["Symptoms"], "Primary_Symptom", "$.OSCE_Examination.Patient_Actor.Symptoms")
-    said = [_spoken(atom, atom.text.strip(" ."), "Primary_Symptom", voice)[2] for atom in atoms(primary)]
+def chief_complaint_from(complaint: str, voice: Voice, firewall: Firewall) -> str:
+    """The opening words of the speaker, from a clinical phrase or sentence that says why the patient came."""
+    said = [_spoken(atom, atom.text.strip(" ."), "complaint", voice)[2] for atom in atoms(complaint)]
     said = [lay for lay in said if not firewall.names(lay) and not find_identifiers(lay)]
     greeting = "Hello, doctor. "
     if voice.speaker == "caregiver":
@@ -100,6 +111,25 @@ def chief_complaint_from(actor: Json, voice: Voice, firewall: Firewall) -> str:
     return greeting + (_joined(said) or voice.fill("{Im} not well"))
 
 
+def voice_for(demographics: Json, complaint: str, story: str) -> Voice:
+    """Who speaks: a caregiver for a child under 12 and for a patient who cannot, else the patient.
+
+    Args:
+        demographics: As `record.schema.json` wants them.
+        complaint: Why the patient came.
+        story: All that is told of the patient.
+    """
+    sex, years = demographics["sex"], Age(**demographics["age"]).years
+    caregiver = (
+        years < CAREGIVER_BELOW_YEARS
+        or RULES.pattern("caregiver", "primary").search(complaint)
+        or RULES.pattern("caregiver", "anywhere").search(story)
+    )
+    noun = {"female": "my daughter", "male": "my son"}.get(sex, "my baby" if years < 1 else "my child")
+    words = tuple((re.compile(pattern, re.I), replacement) for pattern, replacement in RULES.data["words"])
+    return Voice("caregiver" if caregiver else "self", sex, noun, parent=years < 18, words=words)
+
+
 def _joined(parts: list[str]) -> str:
     """Sentences that begin alike made into one: "I've had a cough and a fever."."""
     opening = re.match(r"\S+ had ", parts[0]) if parts else None
@@ -109,22 +139,9 @@ def _joined(parts: list[str]) -> str:
     return sentence(f"{opening.group()}{', '.join(rests[:-1])} and {rests[-1]}")
 
 
-def _story(actor: Json) -> Iterator[tuple[str, str]]:
-    """The texts of a patient, each with its key, the symptoms first."""
-    for key in SYMPTOMS:
-        yield from ((key, text) for text in strings(actor["Symptoms"].get(key)))
-    for key, value in actor.items():
-        if key not in ("Demographics", "Symptoms"):
-            yield from ((key, text) for text in strings(value))
-    demographics = str(actor["Demographics"])
-    if m := re.search(r"(\d+) weeks['\u2019]? (?:of )?gestation", demographics):
-        newborn = re.search(r"newborn|neonate|infant|born", demographics, re.I)
-        yield "History", f"The patient {'was born at' if newborn else 'is pregnant, at'} {m[1]} weeks."
-
-
-def _draft(atom: Atom, source: str, voice: Voice, firewall: Firewall, tally: Tally) -> _Draft | None:
+def _draft(atom: Atom, section: Section, voice: Voice, firewall: Firewall, tally: Tally) -> _Draft | None:
     text = atom.text.strip(" .,")
-    topic, polarity, lay = _spoken(atom, text, source, voice) if text else ("", atom.polarity, "")
+    topic, polarity, lay = _spoken(atom, text, section, voice) if text else ("", atom.polarity, "")
     reason = ""
     if len(text) < 3 or RULES.pattern("nothing").fullmatch(text):
         reason = "says nothing"
@@ -141,15 +158,15 @@ def _draft(atom: Atom, source: str, voice: Voice, firewall: Firewall, tally: Tal
         return None
     denied = atom.form == "phrase" and atom.polarity == "absent"
     statement = sentence(f"no {'history of ' if atom.ever else ''}{text}" if denied else text)
-    return _Draft(dataclasses.replace(atom, polarity=polarity), source, topic, statement, lay, _content(text))
+    return _Draft(dataclasses.replace(atom, polarity=polarity), section, topic, statement, lay, _content(text))
 
 
 # What the speaker says
 
 
-def _spoken(atom: Atom, text: str, source: str, voice: Voice) -> tuple[str, Polarity, str]:
+def _spoken(atom: Atom, text: str, section: Section, voice: Voice) -> tuple[str, Polarity, str]:
     """The topic, the polarity and the lay words of a statement."""
-    topic = _topic(text, source, atom)
+    topic = _topic(text, section, atom)
     if topic == "history.development" and not voice.about_a_child:
         topic = "history.obstetric" if voice.sex == "female" else "history.medical"
     bare = re.sub(r"^(?:any|the presence of) ", "", text)
@@ -168,7 +185,7 @@ def _spoken(atom: Atom, text: str, source: str, voice: Voice) -> tuple[str, Pola
         return topic, atom.polarity, sentence(f"No, {said}" if denied else said)
     if atom.polarity == "absent":
         return topic, "absent", _denial(said, atom, voice)
-    if source in MEDICATION_LISTS or (source == "Drug_History" and " " not in said.strip()):
+    if section == "medications" or (section == "drugs" and " " not in said.strip()):
         return "medications", "present", voice.sentence("{I} take{s}", said)
     if RULES.pattern("subject_and_verb").match(text):
         return topic, "present", sentence(said if _DETERMINED.match(said) else voice.say(f"the {_lower(text)}"))
@@ -229,21 +246,21 @@ def _with_article(text: str) -> str:
 # What it is about
 
 
-def _topic(text: str, source: str, atom: Atom) -> str:
-    told = atom.polarity == "present" and source in ("History", *SYMPTOMS)
+def _topic(text: str, section: Section, atom: Atom) -> str:
+    told = atom.polarity == "present" and section in ("story", *_SYMPTOMS)
     for pattern, topic in (*(_topics("hpi_first") if told else ()), *_topics("any")):
         if pattern.search(text):
             return "history.medical" if topic == "medications" and atom.ever else topic
     finding = _finding(text)
-    if source == "Past_Medical_History" or (atom.ever and finding is None):
+    if section == "past" or (atom.ever and finding is None):
         return "history.medical"
-    if told and (atom.form == "clause" or source == "History"):
+    if told and (atom.form == "clause" or section == "story"):
         for pattern, topic in _topics("hpi"):
             if pattern.search(text):
                 return topic
     if finding is not None:
         return str(finding["topic"])
-    return ACTOR_KEYS.get(source) or "hpi.associated"
+    return _TOPICS.get(section, "hpi.associated")
 
 
 @cache
@@ -289,8 +306,8 @@ def _merged(drafts: list[_Draft], tally: Tally) -> list[_Draft]:
     for draft in drafts:
         for place, other in enumerate(kept):
             if draft.atom.polarity == other.atom.polarity and (fuller := _fuller(other, draft)) is not None:
-                source = other.source if other.is_symptom else fuller.source
-                kept[place] = dataclasses.replace(fuller, source=source)
+                section = other.section if other.is_symptom else fuller.section
+                kept[place] = dataclasses.replace(fuller, section=section)
                 tally.counts["facts_merged"] += 1
                 break
         else:
@@ -311,21 +328,21 @@ def _fuller(first: _Draft, second: _Draft) -> _Draft | None:
 
 def _medicines(drafts: list[_Draft], voice: Voice, firewall: Firewall) -> list[_Draft]:
     """The medicines that are only mentioned beside a disease, as a fact of their own."""
-    if any(d.topic == "medications" and d.source != "History" for d in drafts):
+    if any(d.topic == "medications" and d.section != "story" for d in drafts):
         return []
     for draft in drafts:
         m = RULES.pattern("medicines").search(draft.statement)
         if m and draft.present and draft.topic.startswith("history") and " ago" not in draft.statement:
             text, lay = f"takes {m['x']}", voice.sentence("{I} take{s}", m["x"])
             if not firewall.names(lay):
-                return [_Draft(Atom(text, "clause"), draft.source, "medications", sentence(text), lay, _content(text))]
+                return [_Draft(Atom(text, "clause"), draft.section, "medications", sentence(text), lay, _content(text))]
     return []
 
 
 def _finished(drafts: list[_Draft], firewall: Firewall) -> list[dict[str, Any]]:
     numbers: dict[str, int] = {}
     asked = _must_ask(drafts)
-    opening = [d for d in drafts if d.source == "Primary_Symptom"][:2] or drafts[:1]
+    opening = [d for d in drafts if d.section == "complaint"][:2] or drafts[:1]
     facts = []
     for draft in drafts:
         text, topic = draft.statement, draft.topic
