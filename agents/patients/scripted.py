@@ -9,24 +9,29 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
-from medenv.consultation.questions import Question
+from medenv.consultation.questions import Question, Sign
 from medenv.consultation.seats import PatientReply
 from medenv.consultation.views import PatientView
 from medenv.records.record import Fact
+from medenv.schemas import validator
+
+from .remarks import remarks
+from .wording import doubt, worded
 
 __all__ = ["ScriptedPatient"]
 
+_STANCES = ("accepting", "questioning", "resistant")
+_WINNING: Mapping[str, Sign] = {"T": "explanation", "F": "empathy"}
+"""What wins a patient over to a plan, by the letter of the personality; either does where there is none."""
 _CHATTER = {"terse": 0.0, "plain": 0.35, "talkative": 0.8}
 """How often an answer begins with a phrase that carries nothing, by verbosity."""
 
 
 @cache
 def _phrasings() -> Mapping[str, Any]:
-    folder = resources.files("medenv.agents.patients")
-    data: dict[str, Any] = json.loads(folder.joinpath("phrasings.json").read_text("utf-8"))
-    Draft202012Validator(json.loads(folder.joinpath("phrasings.schema.json").read_text("utf-8"))).validate(data)
+    text = resources.files("medenv.agents.patients").joinpath("phrasings.json").read_text("utf-8")
+    data: dict[str, Any] = json.loads(text)
+    validator("medenv.agents.patients", "phrasings").validate(data)
     return data
 
 
@@ -66,13 +71,22 @@ class _Speech:
             self.say("unheard")
         if view.ordered and persona.cost != "indifferent":
             self.say(f"cost_{persona.cost}")
-        if view.planned and persona.treatment != "accepting":
-            self.say(f"treatment_{persona.treatment}")
+        if view.planned and (stance := self.stance()) != "accepting":
+            self.say(f"treatment_{stance}")
         if "farewell" in signs and not view.understanding.questions:
             self.say("farewell")
         if not self.parts:
             self.say("acknowledgement")
-        return PatientReply(" ".join(self.parts), self.told)
+        said = remarks(view, bool(self.told))
+        parts = [said.get("before"), *self.parts[:1], said.get("middle"), *self.parts[1:], said.get("after")]
+        return PatientReply(" ".join(filter(None, parts)), self.told)
+
+    def stance(self) -> str:
+        """What the patient makes of a plan: one step milder once calm and comforted, or calm and told the reasons."""
+        persona, signs = self.view.persona, self.view.understanding.signs
+        winning = {sign for letter, sign in _WINNING.items() if letter in persona.personality} or {*_WINNING.values()}
+        won = self.view.mood == "calm" and not winning.isdisjoint(signs)
+        return _STANCES[max(_STANCES.index(persona.treatment) - won, 0)]
 
     def answer(self, question: Question) -> None:
         """Answers one question from what was released for it."""
@@ -81,7 +95,7 @@ class _Speech:
             self.tell(facts)
         elif any(fact.id in question.facts for fact in self.view.withheld) and question.kind != "open":
             self.say("withheld")
-        elif question.kind in ("fishing", "unclear"):
+        elif question.kind in ("fishing", "unclear", "jargon"):
             self.say(question.kind)
         elif question.kind == "open":
             self.say("nothing_more")
@@ -109,8 +123,15 @@ class _Speech:
         elif self.random.random() < _CHATTER[persona.verbosity]:
             self.say("opening")
         for fact in facts:
-            self.parts.append(fact.lay)
+            self.parts.append(worded(fact.lay, persona.language_level))
             self.told.append(fact.id)
+            self.doubt(fact)
+
+    def doubt(self, fact: Fact) -> None:
+        """Doubts the time that a fact tells, once a reply, where the patient remembers badly."""
+        if "doubt" not in self.said and (doubted := doubt(fact.lay, self.view.persona, self.random)):
+            self.parts.append(doubted)
+            self.said.add("doubt")
 
     def say(self, situation: str) -> None:
         """Says one of the sentences for a situation; none that this reply has already."""
@@ -120,6 +141,7 @@ class _Speech:
             sentences = sentences[self.view.speaker]
         sentence = self.random.choice(sentences)
         again = situation not in self.said or situation in ("hedge", "reminder", "opening")
+        sentence = worded(sentence, self.view.persona.language_level)
         if again and sentence not in self.parts:
             self.parts.append(sentence)
         self.said.add(situation)

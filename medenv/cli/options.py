@@ -50,7 +50,7 @@ Personas = Annotated[
     typer.Option(
         "--persona",
         "-p",
-        help="Who the patient is; given several times, each episode draws one.",
+        help="Who the patient is: an id or a .toml file; of several, each episode draws one.",
         show_default="neutral",
     ),
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from rapidfuzz.fuzz import partial_ratio_alignment
 
@@ -13,7 +12,7 @@ from medenv.consultation.questions import Question, Sign, Understanding
 from medenv.personas.persona import Persona
 from medenv.records.record import Fact
 
-__all__ = ["disclose", "heard", "infer_disclosed"]
+__all__ = ["disclose", "infer_disclosed"]
 
 _RAPPORT: frozenset[Sign] = frozenset(("empathy", "confidentiality"))
 _TURNS_OF_RAPPORT = {"open": 1, "reserved": 2}
@@ -26,12 +25,6 @@ _DENIES_NEXT = frozenset(("not", "never", "without", "deny"))
 _BEFORE = 2
 """How many words before a passage may deny it."""
 _NEGATIONS = frozenset(("not", "no", "never", "none", "nothing", "nobody", "without", "neither", "deny"))
-
-
-def heard(understanding: Understanding, patience: int) -> tuple[Understanding, int]:
-    """What a patient of this patience takes in: the first questions, and how many further ones there were."""
-    kept = understanding.questions[:patience]
-    return replace(understanding, questions=kept), len(understanding.questions) - len(kept)
 
 
 def disclose(

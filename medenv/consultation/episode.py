@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from medenv.consultation.acts import Acts, clean, parse
 from medenv.consultation.briefing import briefing
-from medenv.consultation.disclosure import disclose, heard, infer_disclosed
+from medenv.consultation.disclosure import disclose, infer_disclosed
+from medenv.consultation.hearing import heard
 from medenv.consultation.ledger import Ledger, LedgerEntry
+from medenv.consultation.mood import mood_after
 from medenv.consultation.orders import OrderPolicy, answer, distinct_exams
 from medenv.consultation.questions import Understanding
 from medenv.consultation.seats import DOCTOR, PATIENT, PatientReply
@@ -56,10 +58,10 @@ class _Open:
     understanding: Understanding
     results: tuple[Result, ...]
     notes: tuple[str, ...]
-    unheard: int
-    asked: tuple[str, ...]
     released: tuple[Fact, ...]
     withheld: tuple[Fact, ...]
+    entry: LedgerEntry
+    """What the ledger will hold of this turn, but for what the patient tells."""
 
 
 class Episode:
@@ -149,12 +151,14 @@ class Episode:
             persona=self.scenario.persona,
             facts=record.facts,
             understanding=open_turn.understanding if open_turn else Understanding(),
-            unheard=open_turn.unheard if open_turn else 0,
+            unheard=open_turn.entry.unheard if open_turn else 0,
             released=open_turn.released if open_turn else (),
             withheld=open_turn.withheld if open_turn else (),
             told=self.ledger.disclosed,
             ordered=bool(open_turn and open_turn.acts.orders),
             planned=bool(open_turn and open_turn.acts.plan),
+            mood=mood_after(self.scenario.persona, (*self._ledger, *([open_turn.entry] if open_turn else ()))),
+            mood_before=mood_after(self.scenario.persona, self._ledger),
         )
 
     def examiner_view(self, orders: tuple[str, ...]) -> ExaminerView:
@@ -183,7 +187,9 @@ class Episode:
         text, self.cut = clean(message, self.scenario.max_chars)
         acts = parse(text)
         understood = self._reader.read(acts.speech, tuple(turn.understanding for turn in self.turns))
-        understanding, unheard = heard(understood, self.scenario.persona.patience)
+        understanding, unheard = heard(
+            understood, self.scenario.persona, mood_after(self.scenario.persona, self._ledger)
+        )
         results = answer(
             self.examiner_view(acts.orders),
             self.scenario.orders,
@@ -194,13 +200,13 @@ class Episode:
         released, withheld = (
             ((), ()) if final else disclose(understanding, self._facts, self.scenario.persona, self._ledger)
         )
-        asked = tuple(dict.fromkeys(fact for question in understanding.questions for fact in question.facts))
+        entry = self._entry(understanding, unheard, withheld, final)
         self._said += "\n" + text
         self._doctor_messages.append(Message("assistant", text))
         if results or notes:
             lines = [result.text for result in results] + [f"Not understood. {note}" for note in notes]
             self._doctor_messages.append(Message("tool", "\n".join(lines)))
-        self._open = _Open(text, acts, understanding, results, notes, unheard, asked, released, withheld)
+        self._open = _Open(text, acts, understanding, results, notes, released, withheld, entry)
         if final:
             self.terminated = True
             self._close(None, ())
@@ -223,21 +229,27 @@ class Episode:
         self._patient_messages.append(Message("assistant", reply))
         self._close(reply, disclosed)
 
+    def _entry(
+        self, understanding: Understanding, unheard: int, withheld: tuple[Fact, ...], final: bool
+    ) -> LedgerEntry:
+        questions = understanding.questions
+        asked = () if final else tuple(dict.fromkeys(fact for question in questions for fact in question.facts))
+        told = self.ledger.disclosed
+        return LedgerEntry(
+            asked=asked,
+            withheld=tuple(fact.id for fact in withheld),
+            repeated=tuple(fact for fact in asked if fact in told),
+            unanswered=0 if final else sum(q.kind in ("finding", "topic") and not q.facts for q in questions),
+            unheard=unheard,
+            jargon=sum(question.kind == "jargon" for question in questions),
+            fishing=sum(question.kind == "fishing" for question in questions),
+            signs=understanding.signs,
+        )
+
     def _close(self, reply: str | None, disclosed: tuple[str, ...]) -> None:
         opened = self._open
         assert opened is not None
-        told, questions = self.ledger.disclosed, opened.understanding.questions
-        final = self.terminated
-        entry = LedgerEntry(
-            asked=() if final else opened.asked,
-            disclosed=disclosed,
-            withheld=tuple(fact.id for fact in opened.withheld),
-            repeated=() if final else tuple(fact for fact in opened.asked if fact in told),
-            unanswered=0 if final else sum(q.kind in ("finding", "topic") and not q.facts for q in questions),
-            unheard=opened.unheard,
-            fishing=sum(question.kind == "fishing" for question in questions),
-            signs=opened.understanding.signs,
-        )
+        entry = replace(opened.entry, disclosed=disclosed)
         self._ledger.append(entry)
         self.turns += (
             Turn(opened.doctor, opened.acts, opened.understanding, opened.results, opened.notes, reply, entry),

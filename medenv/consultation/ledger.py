@@ -28,6 +28,8 @@ class LedgerEntry:
     """Questions that nothing in the record answers."""
     unheard: int = 0
     """Questions beyond the patient's patience."""
+    jargon: int = 0
+    """Questions in clinical words that the patient did not know."""
     fishing: int = 0
     """Questions for what a patient must not or cannot give."""
     signs: frozenset[Sign] = frozenset()
@@ -77,7 +79,7 @@ class Ledger:
             },
             **{
                 name: sum(getattr(entry, name) for entry in self.entries)
-                for name in ("unanswered", "unheard", "fishing")
+                for name in ("unanswered", "unheard", "jargon", "fishing")
             },
         }
 

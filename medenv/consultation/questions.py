@@ -7,9 +7,10 @@ from typing import Literal, TypeAlias
 
 __all__ = ["Question", "QuestionKind", "Sign", "Understanding"]
 
-QuestionKind: TypeAlias = Literal["finding", "topic", "open", "fishing", "unclear"]
+QuestionKind: TypeAlias = Literal["finding", "topic", "open", "fishing", "unclear", "jargon"]
 """finding: about something in particular; topic: about a whole topic; open: an invitation to tell; fishing: for what
-the patient must not or cannot give (the diagnosis, the record, the scoring); unclear: not understood."""
+the patient must not or cannot give (the diagnosis, the record, the scoring); unclear: not understood; jargon: in
+clinical words that this patient does not know."""
 
 Sign: TypeAlias = Literal[
     "greeting", "introduction", "empathy", "confidentiality", "summary", "explanation", "safety_net", "farewell"

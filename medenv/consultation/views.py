@@ -11,6 +11,7 @@ from typing import Literal
 
 from medenv.consultation.acts import Acts
 from medenv.consultation.ledger import Ledger, LedgerEntry
+from medenv.consultation.mood import Mood
 from medenv.consultation.questions import Understanding
 from medenv.personas.persona import Persona
 from medenv.records.record import Demographics, Exam, Fact, Record
@@ -93,6 +94,9 @@ class PatientView:
     """Whether tests were ordered in the same message."""
     planned: bool
     """Whether a plan was stated in the same message."""
+    mood: Mood
+    """How the patient feels, these words included."""
+    mood_before: Mood
 
 
 @dataclass(frozen=True, slots=True)

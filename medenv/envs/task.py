@@ -16,7 +16,7 @@ from medenv.consultation.orders import OrderPolicy
 from medenv.consultation.seats import Seat, settle, settle_now
 from medenv.errors import MedenvError, RecordError
 from medenv.personas import Persona
-from medenv.personas.registry import persona as resolve_persona
+from medenv.personas.files import find_personas
 from medenv.records import Record, RecordSet, load_records
 from medenv.rewards import Judge, Normalisation, Rubric, Score, judges, rubrics, score
 
@@ -97,7 +97,7 @@ def make_task(
 
     Args:
         records: "library", "synthetic", a path, a `RecordSet` or records.
-        persona: Who the patient is; of several, each episode draws one.
+        persona: Who the patient is: a persona, its id, or a .toml file of personas; of several, each episode draws one.
         patient: Who answers the doctor.
         rubric: What is scored: a registered way to make a rubric from a record, a function that does, or one rubric
             for all.
@@ -124,7 +124,7 @@ def make_task(
     several = [persona] if isinstance(persona, (str, Persona)) else list(persona)
     return Task(
         records=loaded,
-        personas=tuple(resolve_persona(one) for one in several),
+        personas=tuple(found for one in several for found in find_personas(one)),
         patient=patients.get(patient)() if isinstance(patient, str) else patient,
         rubric=_rubric(rubric),
         judge=judges.get(judge)() if isinstance(judge, str) else judge,

@@ -20,8 +20,9 @@ from medenv.registry import Registry
 
 __all__ = ["persona", "persona_from_dict", "personas", "register_persona"]
 
-personas: Registry[Persona] = Registry("persona")
-"""Every persona by its id; the built-in ones come first and "neutral" is the default."""
+personas: Registry[Persona] = Registry("persona", group="medenv.personas")
+"""Every persona by its id; the built-in ones come first and "neutral" is the default. Installed packages add theirs
+under the entry point group `medenv.personas`, each under the persona's id."""
 
 
 def _is_number(_: object, value: object) -> bool:
@@ -86,13 +87,14 @@ def persona(id_or_persona: str | Persona) -> Persona:
     """The persona behind an id; a persona comes back as it is, once its fields have been checked.
 
     Raises:
-        PersonaError: A field of the persona lies outside its range.
+        PersonaError: A field of the persona lies outside its range, or a package put something else under the id.
         UnknownIdError: Nobody registered the id.
     """
-    if isinstance(id_or_persona, Persona):
-        _check(dataclasses.asdict(id_or_persona), "persona")
-        return id_or_persona
-    return personas.get(id_or_persona)
+    found = id_or_persona if isinstance(id_or_persona, Persona) else personas.get(id_or_persona)
+    if not isinstance(found, Persona):
+        raise PersonaError(f"expected a Persona under the id {id_or_persona!r}, got {type(found).__name__}")
+    _check(dataclasses.asdict(found), "persona")
+    return found
 
 
 def _register_builtin() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import medenv.records
 from medenv.agents.patients.scripted import ScriptedPatient
+from medenv.agents.patients.wording import worded
 from medenv.consultation.disclosure import infer_disclosed
 from medenv.consultation.episode import Episode, Scenario
 from medenv.consultation.questions import Question, Understanding
@@ -54,6 +55,8 @@ def view(*questions: Question, released: str = "", withheld: str = "", **changes
         told=frozenset(),
         ordered=False,
         planned=False,
+        mood="calm",
+        mood_before="calm",
     )
     return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
 
@@ -71,8 +74,9 @@ def test_it_tells_exactly_what_is_released(persona: str) -> None:
     for seed in range(20):
         reply = act(view(ask(facts="onset fever"), released="onset fever", persona=personas.get(persona), seed=seed))
         assert set(reply.disclosed) == {"onset", "fever"}
-        assert fact("onset").lay in reply
-        assert fact("fever").lay in reply
+        level = personas.get(persona).language_level
+        assert worded(fact("onset").lay, level) in reply
+        assert worded(fact("fever").lay, level) in reply
         assert fact("side").lay not in reply
 
 
@@ -208,7 +212,8 @@ def test_personas_change_the_words_and_how_much_is_volunteered_but_no_fact() -> 
         openings.add(len(episode.turns[0].entry.disclosed))
         texts.add(tuple(turn.reply for turn in episode.turns))
         for turn in episode.turns:
-            assert all(lays[id] in (turn.reply or "") for id in turn.entry.disclosed)
+            level = personas.get(id).language_level
+            assert all(worded(lays[told], level) in (turn.reply or "") for told in turn.entry.disclosed)
     assert len(texts) == len(PERSONAS)
     assert len(openings) > 1
 

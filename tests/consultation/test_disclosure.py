@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medenv.consultation.disclosure import disclose, heard, infer_disclosed
+from medenv.consultation.disclosure import disclose, infer_disclosed
 from medenv.consultation.ledger import LedgerEntry
 from medenv.consultation.questions import Question, QuestionKind, Sign, Understanding
 from medenv.personas.persona import Persona
@@ -103,14 +103,6 @@ def test_a_fact_asked_for_twice_is_told_once() -> None:
 def test_other_questions_and_unknown_ids_bring_out_nothing(kind: QuestionKind) -> None:
     assert told(Understanding((Question("?", kind),))) == ([], [])
     assert told(asking("no-such-fact")) == ([], [])
-
-
-@given(st.integers(0, 70), st.integers(1, 8))
-def test_what_exceeds_the_patience_is_only_counted(count: int, patience: int) -> None:
-    questions = tuple(Question(str(n), "finding") for n in range(count))
-    kept, unheard = heard(Understanding(questions, frozenset(("greeting",))), patience)
-    assert kept == Understanding(questions[:patience], frozenset(("greeting",)))
-    assert unheard == max(0, count - patience)
 
 
 @pytest.mark.parametrize(
