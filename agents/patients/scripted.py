@@ -66,6 +66,9 @@ class _Speech:
             self.say("comforted")
         for question in view.understanding.questions:
             self.answer(question)
+        claims = [question for question in view.understanding.questions if question.kind == "claim"]
+        if claims and not any(question.wrong for question in claims):
+            self.say("confirmed")
         self.tell(fact for fact in view.released if fact.id not in self.told)
         if view.unheard:
             self.say("unheard")
@@ -91,6 +94,8 @@ class _Speech:
     def answer(self, question: Question) -> None:
         """Answers one question from what was released for it."""
         facts = list(self.released(question))
+        if facts and question.wrong:
+            self.say("corrected")
         if facts:
             self.tell(facts)
         elif any(fact.id in question.facts for fact in self.view.withheld) and question.kind != "open":
@@ -99,7 +104,7 @@ class _Speech:
             self.say(question.kind)
         elif question.kind == "open":
             self.say("nothing_more")
-        elif not any(id in self.told for id in question.facts):
+        elif question.kind != "claim" and not any(id in self.told for id in question.facts):
             self.say("unknown")
 
     def released(self, question: Question) -> Iterator[Fact]:

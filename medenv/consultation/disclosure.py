@@ -34,7 +34,8 @@ def disclose(
 
     A volunteered or asked fact is told when a question asks for it. A trusted fact is told when a question other than
     an open one asks for it and there is rapport: signs of empathy or confidentiality in one turn (a persona whose trust
-    is open) or in two (reserved), this turn included. A fact that identifies a person is never told. An open question
+    is open) or in two (reserved), this turn included. A claim brings out what it gets
+    wrong and what was not told before. A fact that identifies a person is never told. An open question
     brings out one volunteered fact (terse), two (plain), or all and one more detail of the complaint (talkative).
 
     Args:
@@ -57,6 +58,9 @@ def disclose(
 
 def _brought_out(question: Question, facts: Mapping[str, Fact], persona: Persona, told: set[str]) -> Iterator[Fact]:
     asked = [facts[id] for id in question.facts if id in facts]
+    if question.kind == "claim":
+        yield from (fact for fact in asked if fact.id in question.wrong or fact.id not in told)
+        return
     if question.kind != "open":
         yield from asked
         return

@@ -233,13 +233,14 @@ class Episode:
         self, understanding: Understanding, unheard: int, withheld: tuple[Fact, ...], final: bool
     ) -> LedgerEntry:
         questions = understanding.questions
-        asked = () if final else tuple(dict.fromkeys(fact for question in questions for fact in question.facts))
+        asking = [question for question in questions if question.kind != "claim" and not final]
+        asked = tuple(dict.fromkeys(fact for question in asking for fact in question.facts))
         told = self.ledger.disclosed
         return LedgerEntry(
             asked=asked,
             withheld=tuple(fact.id for fact in withheld),
             repeated=tuple(fact for fact in asked if fact in told),
-            unanswered=0 if final else sum(q.kind in ("finding", "topic") and not q.facts for q in questions),
+            unanswered=sum(q.kind in ("finding", "topic") and not q.facts for q in asking),
             unheard=unheard,
             jargon=sum(question.kind == "jargon" for question in questions),
             fishing=sum(question.kind == "fishing" for question in questions),

@@ -28,14 +28,16 @@ def heard(understanding: Understanding, persona: Persona, mood: Mood) -> tuple[U
     """What a patient takes in, and how many questions were too many.
 
     The first questions, up to the persona's patience, which is one less while the patient is distressed (never below
-    one). A patient of low health literacy, or at the beginning of the language, does not know clinical words: a
-    question in them is of kind "jargon" and asks for nothing.
+    one); what is said back to confirm costs none. A patient of low health literacy, or at the beginning of the
+    language, does not know clinical words: a question in them is of kind "jargon" and asks for nothing.
     """
     patience = max(persona.patience - (mood == "distressed"), 1)
-    kept = understanding.questions[:patience]
+    asking = [question for question in understanding.questions if question.kind != "claim"]
+    lost = set(map(id, asking[patience:]))
+    kept = tuple(question for question in understanding.questions if id(question) not in lost)
     if persona.health_literacy == "low" or persona.language_level in _BEGINNERS:
         kept = tuple(_plainly(question) for question in kept)
-    return replace(understanding, questions=kept), len(understanding.questions) - len(kept)
+    return replace(understanding, questions=kept), len(lost)
 
 
 def _plainly(question: Question) -> Question:

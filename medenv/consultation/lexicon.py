@@ -38,6 +38,8 @@ LabelKind: TypeAlias = Literal[
     "statement",
     "aside",
     "follow_up",
+    "confirm",
+    "correction",
     "sign",
 ]
 Label: TypeAlias = tuple[LabelKind, str]
@@ -152,6 +154,8 @@ class Lexicon:
             ("statement", "", data["statement"]),
             ("aside", "", data["aside"]),
             ("follow_up", "", data["follow_up"]),
+            ("confirm", "", data["confirm"]),
+            ("correction", "", data["correction"]),
         ]
         for kind, id, texts in kinds:
             for text in texts:

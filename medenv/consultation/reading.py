@@ -112,7 +112,7 @@ class ClauseReader:
             topics, concepts = _after(requests, topics, concepts)
         fishing = [m for m in fishing if not _covered(m, topics) and not _covered(m, concepts)]
         opens = [m for m in opens if not _covered(m, topics) and not _covered(m, fishing)]
-        kinds: set[str] = {kind for kind in ("command", "follow_up") if kind in by_kind}
+        kinds: set[str] = {kind for kind in ("command", "follow_up", "confirm", "correction") if kind in by_kind}
         first = min((m.at[0] for m in (*topics, *concepts)), default=len(full))
         kinds |= {"aside" for m in by_kind.get("aside", []) if m.at[0] <= first}
         kinds |= {kind for kind, found in (("fishing", fishing), ("open", opens)) if found}

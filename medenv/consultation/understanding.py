@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache, cached_property, lru_cache
 
+from medenv.consultation.claims import contradicts, parts
 from medenv.consultation.clauses import ANY, ASKING, VERBS, Clause, clauses, has_question_form, is_heading
 from medenv.consultation.examples import Likeness
 from medenv.consultation.facts import STORY, FactIndex, IndexedFact
@@ -20,6 +21,7 @@ from medenv.consultation.leaning import BACK, MAX_SCRAP, FollowUps, Subject, las
 from medenv.consultation.lexicon import Label, Lexicon, lexicon
 from medenv.consultation.questions import Question, Sign, Understanding
 from medenv.consultation.reading import ClauseReader, Reading
+from medenv.consultation.rephrasing import meant
 from medenv.consultation.words import Spelling, wordset
 from medenv.records.record import Fact
 
@@ -42,6 +44,8 @@ _DISEASE = ("itis", "osis", "emia", "opathi", "oma", "syndrom")
 """How the names of diseases end, in the form in which words are compared."""
 _PEOPLE = wordset("people some many most often lot plenty parent patient other folk men women mother")
 """Words that begin what is said of people in general, to make a question easier."""
+_NO_CLAIM = frozenset(("confirm", "aside", "fishing", "command"))
+_SEVERAL = 2
 _KIN = wordset("mother father husband wife partner grandparent sibling")
 
 _LIKE, _SURE, _CERTAIN = 0.3, 0.6, 0.55
@@ -66,7 +70,8 @@ class QuestionReader:
 
     def __init__(self, facts: Iterable[Fact], lexicon: Lexicon) -> None:
         self._lexicon = lexicon
-        self._index = FactIndex(facts, lexicon)
+        self._facts = tuple(facts)
+        self._index = FactIndex(self._facts, lexicon)
         self._finder = FactFinder(self._index, lexicon)
         self._follow_ups = FollowUps(self._index, lexicon)
         self._clauses = _clause_reader(lexicon)
@@ -90,9 +95,21 @@ class QuestionReader:
         signs: set[Sign] = set()
         said: Reading | None = None
         commanded = False
-        for clause in clauses(speech, self._lexicon, self._corrector()):
-            reading = self._clauses.read(clause.lead, clause.words, clause.pauses)
+        spoken = [
+            (clause, self._clauses.read(clause.lead, clause.words, clause.pauses))
+            for clause in clauses(speech, self._lexicon, self._corrector())
+        ]
+        checked = any("confirm" in reading.kinds for _, reading in spoken)
+        recalled = checked or any("summary" in reading.signs for _, reading in spoken)
+        for clause, reading in spoken:
             signs |= reading.signs
+            if "correction" in reading.kinds and (better := self._rephrased(clause, questions, earlier, asked)):
+                questions = [*questions[:-1], better]
+                subject = Subject(better.topics, better.facts, True)
+                continue
+            if (recalled or clause.marked) and (claims := self._claims(clause, reading, asked, checked)):
+                questions += claims[: max(MAX_QUESTIONS - len(questions), 0)]
+                continue
             if not (self._asks(clause, reading) or (said and clause.marked and clause.words[0] in VERBS)):
                 if reading.concepts and "statement" not in reading.kinds and not _PEOPLE.isdisjoint(clause.words):
                     said = reading
@@ -116,6 +133,47 @@ class QuestionReader:
             if question.kind in ("finding", "topic"):
                 subject = Subject(question.topics, question.facts, True)
         return Understanding(tuple(questions), frozenset(signs))
+
+    def _claims(self, clause: Clause, reading: Reading, asked: set[str], checked: bool) -> list[Question]:
+        """What a statement says back: claims about what was asked for before; of anything else, whether it is so.
+
+        The latter only where the doctor asks whether all of it is right, for a summary asks nothing by itself. A
+        statement of one thing that ends in a question mark is a question like any other.
+        """
+        unmarked = replace(clause, marked=False)
+        if reading.kinds & {"request", "fishing", "command", "open"} or has_question_form(
+            unmarked, self._lexicon, requests=False, states=False
+        ):
+            return []
+        told = [(part, self._clauses.read((), part.words, part.pauses)) for part in parts(clause)]
+        told = [(part, read) for part, read in told if read.items and not read.kinds & _NO_CLAIM]
+        if clause.marked and len(told) < _SEVERAL:
+            return []
+        claims = []
+        for part, read in told:
+            facts = self._by_itself(part, read, asked).facts
+            known = tuple(id for id in facts if id in asked)[:1]
+            if known:
+                wrong = contradicts(part.words, self._index.by_id[known[0]].fact, self._facts, self._lexicon)
+                claims.append(Question(clause.text, "claim", read.topics, known, known if wrong else ()))
+            elif checked or clause.marked:
+                claims.append(Question(clause.text, "finding", read.topics, facts))
+        return claims
+
+    def _rephrased(
+        self, clause: Clause, questions: Sequence[Question], earlier: Sequence[Understanding], asked: set[str]
+    ) -> Question | None:
+        """The question that a correction means, in place of the last one of this message or of the one before."""
+        before = [question for understanding in earlier[-1:] for question in understanding.questions]
+        last = (questions or before)[-1:]
+        if not last:
+            return None
+        at = clause.words.index("mean") + 1 if "mean" in clause.words else 2
+        words = meant(self._lexicon.words.plain(last[0].text), clause.words[at:], self._lexicon)
+        if not words:
+            return None
+        whole = Clause((), words, frozenset(), clause.text, True)
+        return self._question(whole, self._clauses.read((), words, frozenset()), Subject(), asked)
 
     def _corrector(self) -> Callable[[str], str]:
         """Gives the word that is meant, for one message."""

@@ -384,7 +384,7 @@ def test_a_wrong_lexicon_is_refused(change: dict[str, object]) -> None:
         "words": {"ignored": [], "forms": {}, "openers": [], "ordinary": []},
         "signs": {sign: [] for sign in get_args(Sign)},
         "fishing": {"asked": [], "always": []},
-        **{key: [] for key in ("open", "request", "statement", "aside", "follow_up")},
+        **{key: [] for key in ("open", "request", "statement", "aside", "follow_up", "confirm", "correction")},
         "topics": {},
         "concepts": {},
     }
