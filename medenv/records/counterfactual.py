@@ -139,8 +139,6 @@ def _without(record: Record, pattern: str) -> Record:
                 raise RecordError(
                     f"record {record.id!r}: field {field}[{name}]: expected nothing that only one sex has"
                 )
-                    f"record {record.id!r}: field {field}[{name}]: expected nothing that only one sex has"
-                )
         return tuple(item for item in items if not ties.search(" ".join(_texts(item))))
 
     truth = record.truth
