@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from medenv.consultation.understanding import reader
 from medenv.errors import RecordError
 from medenv.records import synthesis
 from medenv.records.knowledge_base import Rule, Stratum, load_knowledge
+from medenv.records.record import Fact, topics
 
 KNOWLEDGE = load_knowledge()
 FOLDER = Path(str(resources.files("medenv.records").joinpath("knowledge")))
@@ -41,9 +43,35 @@ def _read(path: Path) -> Any:
 
 def test_covers_enough_of_medicine() -> None:
     specialties = {condition.specialty for condition in KNOWLEDGE.conditions.values()}
-    assert len(KNOWLEDGE.conditions) >= 26
-    assert len(specialties) >= 8
-    assert {"cardiology", "psychiatry", "urology", "endocrinology", "ear, nose and throat"} <= specialties
+    assert len(KNOWLEDGE.conditions) >= 60
+    assert len(specialties) >= 15
+    assert {"paediatrics", "obstetrics", "geriatrics", "dermatology", "ophthalmology", "psychiatry"} <= specialties
+
+
+def test_every_condition_comes_up() -> None:
+    prior = synthesis._model(KNOWLEDGE).prior
+    assert min(prior.values()) > 0.003, min(prior, key=prior.__getitem__)
+
+
+def test_a_plain_question_brings_out_every_finding() -> None:
+    asked: dict[str, bool] = {}
+    for condition in KNOWLEDGE.conditions:
+        for record in synthesis.synthesise(3, 1, conditions=[condition]):
+            for fact in record.facts:
+                asked[fact.id] = asked.get(fact.id, False) or _is_understood(record.facts, fact)
+    assert [key for key, understood in asked.items() if not understood] == []
+    assert len(asked) > 0.9 * len(KNOWLEDGE.findings)
+
+
+def _is_understood(facts: tuple[Fact, ...], fact: Fact) -> bool:
+    questions = (topics()[fact.topic]["question"], *(f"Do you have {name}?" for name in fact.synonyms))
+    return any(fact.id in q.facts for text in questions for q in reader(facts).read(text, ()).questions)
+
+
+def test_nobody_pregnant_takes_the_pill() -> None:
+    late = Stratum("adult", "female", "late-pregnancy")
+    assert "pill" not in {value.id for value in KNOWLEDGE.findings["medications"].values_for(late)}
+    assert not [s for s, _ in STRATA if s.complaint in ("late-pregnancy", "pelvic-pain") and s.sex == "male"]
 
 
 def test_names_are_of_one_condition_only() -> None:
