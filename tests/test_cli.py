@@ -20,6 +20,7 @@ COMMANDS = [
     ["records", "convert"],
     ["personas", "list"],
     ["personas", "show"],
+    ["personas", "try"],
     ["play"],
     ["rollout"],
     ["evaluate"],
@@ -157,6 +158,21 @@ def test_personas(capsys):
     assert json.loads(good(capsys, "personas", "show", "neutral", "--json")) == personas[0]
     assert "neutral" in good(capsys, "personas", "list")
     assert "verbosity" in good(capsys, "personas", "show", "neutral")
+    tried = json.loads(good(capsys, "personas", "try", "newcomer", "--record", "lib-03", "--seed", "2", "--json"))
+    assert tried["record"] == "lib-03"
+    assert any(turn["patient"] != turn["neutral"] for turn in tried["turns"])
+    assert "newcomer" in good(capsys, "personas", "try", "newcomer")
+
+
+def test_personas_of_a_file(capsys, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('id = "gruff-miller"\ntone = "irritable"\n', "utf-8")
+    listed = json.loads(good(capsys, "personas", "list", "--file", str(file), "--json"))
+    assert [persona["id"] for persona in listed] == ["gruff-miller"]
+    assert "irritable" in good(capsys, "personas", "show", "gruff-miller", "--file", str(file))
+    assert "gruff-miller" in good(capsys, "personas", "try", "gruff-miller", "--file", str(file))
+    result = json.loads(good(capsys, "evaluate", "-d", "checklist", "-n", "2", "-p", str(file), "-q", "--json"))
+    assert result["valid"] == 2
 
 
 def test_check_names_every_problem(capsys, tmp_path):
