@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from medenv.errors import DeidentificationError, LeakError, MedenvError, RecordError, UnknownIdError
 from medenv.records import RecordSet, load_records, record_from_dict, record_to_dict, split_of
-from medenv.records.checking import check_records
 from medenv.records.importers import Importer, importers, register
 
 
@@ -269,13 +268,13 @@ def test_no_mutated_record_loads_and_breaks_later(tmp_path_factory, plain_record
 
 def test_a_registered_format_is_recognised_and_used(tmp_path, record):
     def read(row, tally):
-        if not row.data["note"]:
+        if not row.data["my_note"]:
             return tally.drop_row("empty")
-        return [dataclasses.replace(record, id=row.data["note"])]
+        return [dataclasses.replace(record, id=row.data["my_note"])]
 
-    register("notes", Importer(lambda data: "note" in data, read, notes=("made up",)))
+    register("notes", Importer(lambda data: "my_note" in data, read, notes=("made up",)))
     try:
-        rows = [{"note": "n-1"}, {"note": ""}, {"note": "n-2"}]
+        rows = [{"my_note": "n-1"}, {"my_note": ""}, {"my_note": "n-2"}]
         loaded = load_records(write(tmp_path / "n.jsonl", rows))
         assert loaded.ids == ("n-1", "n-2")
         report = loaded.report.as_dict()
@@ -286,7 +285,7 @@ def test_a_registered_format_is_recognised_and_used(tmp_path, record):
         with pytest.raises(ValueError, match="registered already"):
             register("notes", "somewhere:ELSE")
         with pytest.raises(RecordError, match=r"got none; dropped: empty \(1\)"):
-            load_records(write(tmp_path / "n.jsonl", [{"note": ""}]))
+            load_records(write(tmp_path / "n.jsonl", [{"my_note": ""}]))
     finally:
         importers._entries.pop("notes")
 
@@ -295,47 +294,3 @@ def test_an_unknown_format_is_named(tmp_path, plain_record):
     path = write(tmp_path / "rows.jsonl", [plain_record()])
     with pytest.raises(UnknownIdError, match="agentclinic"):
         load_records(path, format="agentclinik")
-
-
-# Checking
-
-
-def test_checking_lists_every_problem_of_a_file(tmp_path, plain_record):
-    facts = plain_record()["facts"]
-    path = write(
-        tmp_path / "rows.jsonl",
-        [
-            plain_record(id="good"),
-            plain_record(id="twin"),
-            plain_record(id="leaky", chief_complaint="Gout again. Ring 555-123-4567."),
-            plain_record(id="schema", speaker="nobody", chief_complaint=""),
-            plain_record(id="twice", facts=[facts[0], facts[0]]),
-            plain_record(id="phone", chief_complaint="Ring 555-123-4567 or write to a@b.org."),
-            plain_record(id="good", chief_complaint="Something else."),
-            plain_record(id="free", provenance={"source": "x", "licence": "unknown", "synthetic": True}),
-        ],
-    )
-    found = [(p.record, p.kind) for p in check_records(path)]
-    assert ("leaky", "leak") in found
-    assert found.count(("schema", "schema")) == 2
-    assert ("twice", "schema") in found
-    assert found.count(("phone", "identifier")) == 2
-    assert ("good", "duplicate") in found
-    assert ("twin", "duplicate") in found
-    assert ("free", "licence") in found
-    fatal = {p.kind: p.fatal for p in check_records(path) if p.record in ("leaky", "free", "twin")}
-    assert fatal == {"leak": True, "licence": False, "duplicate": False}
-
-
-def test_checking_never_raises_for_a_bad_source(tmp_path):
-    for name, content in BAD_FILES.items():
-        path = tmp_path / name
-        if content is not None:
-            path.write_bytes(content)
-        problems = check_records(path)
-        assert problems, name
-        assert all(p.fatal and "\n" not in p.message for p in problems), name
-
-
-def test_the_library_has_no_problems():
-    assert check_records() == []

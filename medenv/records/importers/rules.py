@@ -18,7 +18,7 @@ Json: TypeAlias = Mapping[str, Any]
 
 
 class Rules:
-    """A JSON file beside this module, with its regular expressions compiled when they are first asked for."""
+    """A JSON file of this package, with its regular expressions compiled when they are first asked for."""
 
     def __init__(self, name: str) -> None:
         self.data: Json = json.loads(resources.files("medenv.records.importers").joinpath(name).read_text("utf-8"))
