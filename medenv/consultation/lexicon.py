@@ -40,10 +40,11 @@ LabelKind: TypeAlias = Literal[
     "follow_up",
     "confirm",
     "correction",
+    "denial",
     "sign",
 ]
 Label: TypeAlias = tuple[LabelKind, str]
-"""What a phrase stands for: its kind, and the id of the concept, topic or sign."""
+"""What a phrase stands for: its kind, and the id of the concept, topic, sign or of what is denied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ class Lexicon:
             ("follow_up", "", data["follow_up"]),
             ("confirm", "", data["confirm"]),
             ("correction", "", data["correction"]),
+            *(("denial", id, texts) for id, texts in data["denials"].items()),
         ]
         for kind, id, texts in kinds:
             for text in texts:

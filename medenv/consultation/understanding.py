@@ -20,7 +20,7 @@ from medenv.consultation.finding import FactFinder, finding, ids
 from medenv.consultation.leaning import BACK, MAX_SCRAP, FollowUps, Subject, last_subject
 from medenv.consultation.lexicon import Label, Lexicon, lexicon
 from medenv.consultation.questions import Question, Sign, Understanding
-from medenv.consultation.reading import ClauseReader, Reading
+from medenv.consultation.reading import ClauseReader, Reading, labels_in
 from medenv.consultation.rephrasing import meant
 from medenv.consultation.words import Spelling, wordset
 from medenv.records.record import Fact
@@ -76,6 +76,17 @@ class QuestionReader:
         self._follow_ups = FollowUps(self._index, lexicon)
         self._clauses = _clause_reader(lexicon)
         self._kin = _KIN if self._has_adult_caregiver() else frozenset()
+
+    @cached_property
+    def _denials(self) -> dict[str, tuple[str, ...]]:
+        """The facts that deny all symptoms but those told, all illnesses, or all illnesses in the family."""
+        found: dict[str, tuple[str, ...]] = {}
+        for fact in self._facts:
+            if fact.polarity == "absent":
+                for kind, id in sorted(set(labels_in(self._lexicon.words.plain(fact.statement), self._lexicon))):
+                    if kind == "denial":
+                        found[id] = (*found.get(id, ()), fact.id)
+        return found
 
     @cached_property
     def _spelling(self) -> Spelling:
@@ -236,9 +247,23 @@ class QuestionReader:
             question = finding(text, self._index.within(("hpi.previous",)))
         if not question.facts and (near := self._index.nearest(clause.words, self._looseness(reading))):
             question = finding(text, near)
+        if not question.facts and (denying := self._denied(clause, reading)):
+            return Question(text, "finding", reading.topics, denying)
         if subject.topics and (subject.here or not BACK.isdisjoint(clause.words)):
             return replace(question, facts=self._of_it(question.facts, subject))
         return question
+
+    def _denied(self, clause: Clause, reading: Reading) -> tuple[str, ...]:
+        """What answers a question whether there is something in particular where the record denies all of its kind."""
+        if clause.words[0] not in VERBS and clause.words[0] not in ANY:
+            return ()
+        things = [self._lexicon.concepts[id] for id in reading.concepts if self._lexicon.concepts[id].kind == "thing"]
+        topics = set(reading.topics).union(*(concept.topics for concept in things))
+        if "family" in reading.topics:
+            return self._denials.get("family", ())
+        if any(topic.startswith(("ros.", "hpi.associated")) for topic in topics):
+            return self._denials.get("symptoms", ())
+        return self._denials.get("history", ()) if "history.medical" in topics else ()
 
     def _of_complaint(self, clause: Clause) -> bool:
         """Whether a clause speaks of what the complaint is about, in any word of it."""

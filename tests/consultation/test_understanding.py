@@ -385,6 +385,7 @@ def test_a_wrong_lexicon_is_refused(change: dict[str, object]) -> None:
         "signs": {sign: [] for sign in get_args(Sign)},
         "fishing": {"asked": [], "always": []},
         **{key: [] for key in ("open", "request", "statement", "aside", "follow_up", "confirm", "correction")},
+        "denials": {"symptoms": [], "history": [], "family": []},
         "topics": {},
         "concepts": {},
     }
@@ -519,3 +520,31 @@ def test_a_misspelt_word_is_known_by_its_stem(word: str, meant: str) -> None:
 
 def test_a_stem_that_is_known_itself_needs_no_correction() -> None:
     assert Spelling(["walk", "wall", "wail"]).correct("walkings") == "walk"
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("Any chest pain?", ("others",)),
+        ("Have you had a rash?", ("others",)),
+        ("Any fever?", ("fever",)),
+        ("Do you have diabetes?", ("healthy",)),
+        ("What colour is your urine?", ()),
+        ("Is there any cancer in your family?", ("kin",)),
+    ],
+)
+def test_who_denies_all_of_a_kind_denies_each(question: str, expected: tuple[str, ...]) -> None:
+    facts = (
+        Fact("fever", "ros.constitutional", "Fever.", "I've been hot."),
+        Fact("others", "hpi.associated", "No other symptoms.", "No, nothing else.", polarity="absent"),
+        Fact(
+            "healthy",
+            "history.medical",
+            "No significant past medical history.",
+            "No, I've been well.",
+            polarity="absent",
+        ),
+        Fact("kin", "family", "No family history of note.", "No, nothing runs in the family.", polarity="absent"),
+    )
+    asked = QuestionReader(facts, lexicon()).read(question).questions
+    assert [q.facts for q in asked] == [expected]
