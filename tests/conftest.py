@@ -145,6 +145,32 @@ def agentclinic() -> Callable[[], RecordSet]:
     return load
 
 
+@pytest.fixture(scope="session")
+def synthea() -> Callable[[], RecordSet]:
+    """Loads FHIR bundles made by Synthea, whose folder MEDENV_SYNTHEA holds; they are not part of this project."""
+
+    def load() -> RecordSet:
+        path = os.environ.get("MEDENV_SYNTHEA", "")
+        if not Path(path).is_dir():
+            pytest.skip("set MEDENV_SYNTHEA to a folder of FHIR R4 bundles made by Synthea to run this")
+        return load_records(path)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def aci_bench() -> Callable[[], RecordSet]:
+    """Loads the notes of ACI-Bench, whose table MEDENV_ACI_BENCH holds; they are not part of this project."""
+
+    def load() -> RecordSet:
+        path = os.environ.get("MEDENV_ACI_BENCH", "")
+        if not Path(path).is_file():
+            pytest.skip("set MEDENV_ACI_BENCH to the train.csv of ACI-Bench to run this")
+        return load_records(path)
+
+    return load
+
+
 @pytest.fixture
 def record() -> Record:
     """A small valid record."""

@@ -18,6 +18,7 @@ COMMANDS = [
     ["records", "show"],
     ["records", "check"],
     ["records", "convert"],
+    ["records", "deidentify"],
     ["personas", "list"],
     ["personas", "show"],
     ["personas", "try"],

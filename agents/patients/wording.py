@@ -48,4 +48,5 @@ def doubt(text: str, persona: Persona, rng: random.Random) -> str:
     """What a patient of poor recall adds to a sentence that tells a time; empty for any other."""
     if persona.recall == "clear" or not re.search(_rules()["time"], text, re.I):
         return ""
-    return rng.choice(_rules()[persona.recall])
+    sentences: list[str] = _rules()[persona.recall]
+    return rng.choice(sentences)

@@ -39,8 +39,9 @@ def mood_after(persona: Persona, entries: Iterable[LedgerEntry]) -> Mood:
         for act, factor in factors.items()
     }
     for entry in entries:
+        shown: dict[str, int] = dict.fromkeys(entry.signs, 1)
         done = {
-            **dict.fromkeys(entry.signs, 1),
+            **shown,
             "unheard": min(entry.unheard, 1),
             "jargon": min(entry.jargon, 1),
             "repeated": min(len(entry.repeated), 2),

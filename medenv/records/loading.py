@@ -13,11 +13,12 @@ from typing import TypeAlias
 from medenv.errors import RecordError
 from medenv.records.deidentify import check_record
 from medenv.records.importers import Importer, ImportReport, Row, Tally, importers
-from medenv.records.record import Record, record_from_dict
+from medenv.records.record import SCHEMA_ID, Record, record_from_dict
 from medenv.records.record_set import RecordSet
+from medenv.records.record_store import SUFFIXES, RecordStore
 from medenv.records.rows import read_rows
 
-__all__ = ["Import", "Source", "load_records"]
+__all__ = ["Import", "Source", "load_records", "open_records"]
 
 Source: TypeAlias = "str | os.PathLike[str] | RecordSet | Iterable[Record]"
 SYNTHETIC_RECORDS = 512
@@ -29,8 +30,9 @@ def load_records(source: Source = "library", format: str | None = None) -> Recor
     Args:
         source: "library" (the bundled cases); "synthetic", "synthetic:N" or "synthetic:N:SEED" (cases made from the
             bundled knowledge; 512 from seed 0 unless told otherwise); the path of a .json file (one record or a list of
-            them), a .jsonl file (one a line), a .csv table, a .txt note, or a folder of such files; a record set, which
-            comes back as it is; or records.
+            them), a .jsonl file (one a line), a .csv table, a .txt note, or a folder of such files; a record store
+            (.sqlite or .db), whose records went through the checks when it was written and are read as they are asked
+            for; a record set, which comes back as it is; or records.
         format: The id of an importer; without one the format is recognised, and all rows must be of the same one.
 
     Returns:
@@ -44,6 +46,15 @@ def load_records(source: Source = "library", format: str | None = None) -> Recor
         LeakError: A record names its diagnosis outside `truth`.
         UnknownIdError: No importer is registered under `format`.
     """
+    opened = open_records(source, format)
+    if isinstance(opened, RecordSet):
+        return opened
+    records = list(opened)
+    return RecordSet(records, opened.report)
+
+
+def open_records(source: Source = "library", format: str | None = None) -> RecordSet | Import:
+    """`load_records` for records that are wanted once, in order: those of a file or folder are made one at a time."""
     if isinstance(source, RecordSet):
         return source
     if isinstance(source, str) and source == "library":
@@ -51,7 +62,9 @@ def load_records(source: Source = "library", format: str | None = None) -> Recor
     if isinstance(source, str) and source.split(":")[0] == "synthetic":
         return _synthetic(source)
     if isinstance(source, (str, os.PathLike)):
-        return _from_path(Path(source), format)
+        path = Path(source)
+        stored = path.suffix.lower() in SUFFIXES and not path.is_dir()
+        return _stored(path, format) if stored else Import(path, format)
     if not isinstance(source, Iterable) or isinstance(source, (bytes, Mapping)):
         raise RecordError(f"expected a path, a RecordSet or records, got {type(source).__name__}")
     return _checked(RecordSet(source))
@@ -66,7 +79,7 @@ def _checked(records: RecordSet) -> RecordSet:
 @cache
 def _library() -> RecordSet:
     with resources.as_file(resources.files("medenv.records").joinpath("library")) as folder:
-        return _from_path(folder, None)
+        return RecordSet(Import(folder))
 
 
 @cache
@@ -80,10 +93,10 @@ def _synthetic(source: str) -> RecordSet:
     return _checked(RecordSet(synthesise(count, seed=seed)))
 
 
-def _from_path(path: Path, format: str | None) -> RecordSet:
-    source = Import(path, format)
-    records = list(source)
-    return RecordSet(records, source.report)
+def _stored(path: Path, format: str | None) -> RecordSet:
+    if format is not None and importers.get(format) is not NATIVE:
+        raise RecordError(f"{path}: expected {SCHEMA_ID!r} as the format of a record store, got {format!r}")
+    return RecordSet.over(RecordStore(path))
 
 
 class Import:

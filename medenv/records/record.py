@@ -28,6 +28,8 @@ __all__ = [
     "Provenance",
     "Record",
     "Truth",
+    "build_record",
+    "check_data",
     "record_from_dict",
     "record_to_dict",
     "topics",
@@ -236,7 +238,9 @@ def _tuples(items: Any, kind: type) -> tuple[Any, ...]:
 
 
 def _build(kind: type, data: Mapping[str, Any]) -> Any:
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+    if "synonyms" in data:
+        return kind(**{**data, "synonyms": tuple(data["synonyms"])})
+    return kind(**data)
 
 
 def record_from_dict(data: Mapping[str, Any], *, where: str = "record") -> Record:
@@ -250,6 +254,20 @@ def record_from_dict(data: Mapping[str, Any], *, where: str = "record") -> Recor
         RecordError: The data does not fit the schema, or two facts or two exams share an id.
         LeakError: A name of the diagnosis stands outside `truth`.
     """
+    check_data(data, where=where)
+    return build_record(data)
+
+
+def check_data(data: Mapping[str, Any], *, where: str = "record") -> None:
+    """Lets plain data pass that fits `record.schema.json`, or raises.
+
+    Args:
+        data: The record as JSON gives it.
+        where: What the error message calls the place the data came from.
+
+    Raises:
+        RecordError: The data does not fit the schema, or two facts or two exams share an id.
+    """
     if (error := best_match(validator("medenv.records", "record").iter_errors(data))) is not None:
         name = data.get("id", "?") if isinstance(data, Mapping) else "?"
         raise RecordError(f"{where} {name!r}: field {error.json_path}: {' '.join(error.message.split())[:300]}")
@@ -257,6 +275,14 @@ def record_from_dict(data: Mapping[str, Any], *, where: str = "record") -> Recor
         ids = [item["id"] for item in data[key]]
         if repeated := sorted({i for i in ids if ids.count(i) > 1}):
             raise RecordError(f"{where} {data['id']!r}: field $.{key}: ids must be unique, {repeated[0]!r} comes twice")
+
+
+def build_record(data: Mapping[str, Any]) -> Record:
+    """Builds a record from plain data that passed `check_data`, now or when it was stored.
+
+    Raises:
+        LeakError: A name of the diagnosis stands outside `truth`.
+    """
     truth = dict(data["truth"])
     for key, kind in (("differential", Hypothesis), ("plan", PlanItem), ("contraindicated", Contraindication)):
         truth[key] = _tuples(truth.get(key, ()), kind)
@@ -271,22 +297,27 @@ def record_from_dict(data: Mapping[str, Any], *, where: str = "record") -> Recor
         "exams": _tuples(data["exams"], Exam),
         "truth": Truth(**truth),
     }
-    record: Record = _build(Record, parts)
-    return record
+    for key in ("tags", "rubric"):
+        parts[key] = tuple(data.get(key, ()))
+    return Record(**parts)
 
 
 def record_to_dict(record: Record) -> dict[str, Any]:
     """The record as plain data that `record_from_dict` reads back."""
-
-    def plain(value: Any) -> Any:
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-            return {key: plain(item) for key, item in fields.items() if item not in ("", None, ())}
-        if isinstance(value, tuple):
-            return [plain(item) for item in value]
-        return value
-
-    data: dict[str, Any] = {"id": record.id, "schema": record.schema, **plain(record)}
+    data: dict[str, Any] = {"id": record.id, "schema": record.schema, **_plain(record)}
     data.setdefault("facts", [])
     data.setdefault("exams", [])
     return data
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if not (names := _fields(value.__class__)):
+        return value
+    return {name: _plain(item) for name in names if (item := getattr(value, name)) not in ("", None, ())}
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medenv.errors import RecordError
+from medenv.records.record_store import SUFFIXES, RecordStore
 
 __all__ = ["Row", "read_rows"]
 
@@ -36,7 +37,8 @@ def read_rows(
     """The rows of a file, or of all files of a folder and its subfolders in name order, read as they are asked for.
 
     A .json file holds one object or a list of them, a .jsonl file one object a line, a .csv file one under each column
-    name of its first line (all values texts), and a .txt file is one object with its content under "note".
+    name of its first line (all values texts), and a .txt file is one object with its content under "note". A .sqlite or
+    .db file is a record store, whose records are read one at a time.
 
     Args:
         path: The file or folder.
@@ -130,11 +132,18 @@ def _text(path: Path) -> Iterator[Row]:
         yield Row({"note": text}, str(path), path)
 
 
+def _store(path: Path) -> Iterator[Row]:
+    for number, content in enumerate(RecordStore(path).contents(), start=1):
+        where = f"{path}, record {number}"
+        yield Row(_parsed(_decoded(content, path), where), where, path)
+
+
 _READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     ".json": _json_document,
     ".jsonl": _json_lines,
     ".csv": _table,
     ".txt": _text,
+    **dict.fromkeys(SUFFIXES, _store),
 }
 
 

@@ -23,7 +23,7 @@ from medenv.consultation.seats import DOCTOR, PATIENT, Privileged, Seat, seated
 from medenv.envs.task import RecordSource, Task, make_task
 from medenv.errors import RunError, SeatError
 from medenv.personas import Persona
-from medenv.records import Record, record_to_dict
+from medenv.records import Record
 from medenv.registry import load
 from medenv.rewards import Judge, Normalisation, Rubric, rubric_to_dict
 from medenv.rollout.plan import Planned, make_plan
@@ -244,7 +244,7 @@ def run_settings(
     """
     given = inspect.signature(make_task).bind(**options)
     given.apply_defaults()
-    content = [*map(record_to_dict, task.records), *map(dataclasses.asdict, task.personas)]
+    content = [task.records.fingerprint, *map(dataclasses.asdict, task.personas)]
     sha256 = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return {
         "doctor": f"{doctor} {_hash(doctor)}" if isinstance(doctor, str) and _is_policy(doctor) else _name(doctor),

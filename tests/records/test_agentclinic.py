@@ -210,7 +210,7 @@ def test_identifiers_are_taken_out_and_counted(load):
     row = changed(row, "Test_Results/Imaging/Chest_X-ray/Findings", "Normal on 12/31/2024")
     records = load(row)
     assert identifiers_in_record(records[0]) == []
-    assert records.report.identifiers == {"name": 1, "date": 1}
+    assert records.report.identifiers == {"name": 1, "date": 1, "place smaller than a state": 1}
 
 
 def test_unknown_keys_are_counted(load):

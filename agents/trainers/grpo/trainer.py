@@ -16,7 +16,6 @@ from medenv.agents.trainers import Point, Progress, TrainResult
 from medenv.agents.trainers.sequences import from_utterances
 from medenv.consultation.seats import settle_now
 from medenv.envs.task import Task
-from medenv.records.record import record_to_dict
 from medenv.rollout.engine import collect
 from medenv.rollout.plan import Planned, make_plan
 from medenv.rollout.trajectory import Trajectory
@@ -142,14 +141,13 @@ def _measure(trajectories: Sequence[Trajectory], samples: Sequence[Sample]) -> P
 
 def _settings(task: Task, policy: str | Path, config: GRPOConfig) -> dict[str, Any]:
     """What a run depends on. Without a cooldown that is not the number of steps, so a run can be made longer."""
-    records = json.dumps([record_to_dict(record) for record in task.records], sort_keys=True)
     weights = hashlib.sha256()
     for file in sorted(Path(policy).glob("*.safetensors")):
         weights.update(file.read_bytes())
     return {
         **{name: value for name, value in config.as_dict().items() if name != "steps" or config.cooldown},
         "policy": weights.hexdigest(),
-        "records": hashlib.sha256(records.encode()).hexdigest(),
+        "records": task.records.fingerprint,
         "personas": [persona.id for persona in task.personas],
         "max_turns": task.max_turns,
         "normalisation": task.normalisation,

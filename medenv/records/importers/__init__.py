@@ -64,3 +64,9 @@ def register(id: str, importer: Importer | str, *, replace: bool = False) -> Non
 
 register("medenv.record/1", "medenv.records.loading:NATIVE")
 register("agentclinic", "medenv.records.importers.agentclinic:AGENTCLINIC")
+register("ddxplus", "medenv.records.importers.ddxplus:DDXPLUS")
+register("fhir", "medenv.records.importers.fhir:FHIR")
+register("ai-hospital", "medenv.records.importers.ai_hospital:AI_HOSPITAL")
+register("mediq", "medenv.records.importers.mediq:MEDIQ")
+register("avey", "medenv.records.importers.avey:AVEY")
+register("clinical-notes", "medenv.records.importers.clinical_notes:CLINICAL_NOTES")

@@ -45,9 +45,24 @@ def exams_from(orders: Iterable[tuple[str, Sequence[Result]]], firewall: Firewal
         others = {e["name"].casefold() for e in exams} - {exam["name"].casefold()}
         exam["synonyms"] = [s for s in exam["synonyms"] if s.casefold() not in others and not firewall.names(s)]
     _choose_key(exams)
+    _answer_to_all(exams)
     for exam in exams:
         exam.pop("leaked")
     return exams
+
+
+def _answer_to_all(exams: list[dict[str, Any]]) -> None:
+    """Lets the bedside examination that shows most answer to "physical examination", where no general one does."""
+    every = other_names("Physical examination")
+    if any(exam["name"] in every for exam in exams):
+        return
+    bedside = [
+        e
+        for e in exams
+        if e["kind"] == "bedside" and e["status"] != "unavailable" and e["name"].endswith("examination")
+    ]
+    for exam in sorted(bedside, key=lambda e: (not e["key"], -len(e["result"])))[:1]:
+        exam["synonyms"] += ["physical examination", "general examination"]
 
 
 def panel_of(name: str) -> str | None:

@@ -7,9 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from medenv.records.importers.verbs import ADVERBS, base_of, finite, is_noun_too
+
 __all__ = ["Voice", "base_form", "sentence"]
 
-_IRREGULAR = {"has": "have", "is": "am", "does": "do", "goes": "go", "was": "was", "says": "say"}
+_IRREGULAR = {
+    "has": "have",
+    "is": "am",
+    "does": "do",
+    "goes": "go",
+    "was": "was",
+    "says": "say",
+    "lies": "lie",
+    "dies": "die",
+    "ties": "tie",
+}
 _NOT_VERBS = frozenset(
     (
         "always",
@@ -52,9 +64,12 @@ _CONTRACTIONS = tuple(
     )
 )
 _OWN_BODY = re.compile(
-    r"\b(in|on|of|over|at|around|through) (?:the (?=\w+ )|both |the )?((?:right |left |lower |upper )*(?:arms and legs|"
+    r"\b(in|on|of|over|at|around|through) (?:the (?=\w+ )|the )?((?:right |left |lower |upper )*(?:arms and legs|"
     r"hands and feet|neck and arms|arms?|legs?|hands?|feet|foot|knees?|eyes?|ears?|wrists?|ankle|hips?|shoulder|chest|"
-    r"neck|thigh|scalp|forehead|face|groin|cheek|side|tummy|forearm|thumb|belly)\b)(?!['\u2019]s)"
+    r"neck|thigh|scalp|forehead|face|groin|cheek|side|tummy|forearm|thumb|belly)\b)(?!['\u2019]s| of\b| "
+    r"(?:pain|ache|swelling|"
+    r"surgery|injury|discomfort|wall|joint|brace|sprain|infection|problems?|symptoms?|tenderness|weakness|"
+    r"numbness|replacement|index)\b)"
 )
 _FORMS: Mapping[str, Mapping[str, str]] = {
     key: dict(
@@ -171,7 +186,16 @@ class Voice:
         patient = f"(?:patient{young})"
         text = re.sub(rf"\b[Tt]he {patient}['\u2019]s\b|(?<!\w)[Pp]atient['\u2019]s\b", forms["my"], text)
         text = re.sub(rf"\b((?i:{_BEFORE_OBJECT})) (?:the )?{patient}\b", rf"\1 {forms['me']}", text)
-        return re.sub(rf"\b[Tt]he {patient}\b|(?<![-\w])[Pp]atient\b(?! (?:with|is a))", forms["I"], text)
+
+        def case(match: re.Match[str]) -> str:
+            """The object where a verb stands before it and none after: "my wife took me to hospital"."""
+            before = re.search(r"([A-Za-z]+) $", text[: match.start()])
+            after = re.match(rf" (?:{ADVERBS} )*([A-Za-z']+)(?: ([A-Za-z]+))?", text[match.end() :])
+            object_of = before is not None and base_of(before[1]) is not None and not is_noun_too(before[1])
+            subject_of = after is not None and finite(after[1], after[2] or "", of_pronoun=True)
+            return forms["me"] if object_of and not subject_of else forms["I"]
+
+        return re.sub(rf"\b[Tt]he {patient}\b|(?<![-\w])[Pp]atient\b(?! (?:with|is a))", case, text)
 
     def _pronouns(self, text: str) -> str:
         """The pronouns of the patient's sex; those of the other are somebody else's, in a boy's case his mother's."""
@@ -196,6 +220,14 @@ class Voice:
         if i not in ("I", "they"):
             return text
         text = re.sub(rf"\b{i} ((?:{_ADVERBS} |\w+ly )*)([a-z]+)\b", lambda m: f"{i} {m[1]}{self._agree(m[2])}", text)
+        if verbs := _THEN_VERB.search(text):
+            owner = re.search(
+                rf"\b{i} (?!.*\b(?:it|this|that|which|who|he|she|they|the pain)\b)", text[: verbs.start()]
+            )
+            if owner and owner.start() and finite(verbs["verb"], "the") and base_of(verbs["verb"]):
+                text = _THEN_VERB.sub(
+                    lambda m: m["and"] + (self._agree(m["verb"]) if m["verb"].endswith("s") else m["verb"]), text
+                )
         if text.startswith(f"{i} "):
             joined = rf"(,? (?:and|but|or) (?:{_ADVERBS} |\w+ly )*)({_JOINED_VERBS})\b"
             text = re.sub(joined, lambda m: m[1] + self._agree(m[2]), text)
@@ -207,12 +239,22 @@ class Voice:
         return base_form(verb)
 
 
+_THEN_VERB = re.compile(
+    r"(?P<and>,? (?:and|or|but|then) )(?P<verb>[a-z]+s)\b(?= (?:the|a|an|to|up|down|out|in|on|at|my|me|it|"
+    r"them|out|after|when)\b|[.,;]|$)"
+)
+
+
 def _article(match: re.Match[str]) -> str:
     article, word = match.groups()
-    vowel = re.match(r"(?!one|eu)[aeio]|u[nlpm](?!i)|unin|unim|8|11|18", word, re.I)
+    vowel = re.match(r"(?!one|eu)[aeio]|hour|honest|u[nlpm](?!i)|unin|unim|8|11|18|x-", word, re.I) or _LETTERS.match(
+        word
+    )
     return f"{article}n {word}" if vowel else f"{article} {word}"
 
 
+_LETTERS = re.compile(r"(?:MR|RN\b|EK|EC|EE|EM|X\b|NS|LP|HI|SS)")
+"""Abbreviations whose first letter is spoken with a vowel."""
 _OF_CHILD = "(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he)"
 _PARENT_SPEAKS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
     (re.compile(pattern), replacement)
