@@ -11,9 +11,9 @@ The application id of the file is `APPLICATION` and its user version `VERSION`. 
 changed after that, so readers take no lock, and any number of threads and processes may read it, also from a folder
 that they cannot write to.
 
-Every record went through all gates (schema, firewall, de-identification) when it was written. When it is drawn, its
-digest, its id and its split are compared, which finds what was damaged or altered since, and the firewall stands as for
-every record. `medenv records check` goes through all gates again, and finds what was taken out or put in another order.
+Every record went through all gates (schema, firewall, de-identification) when it was written. When it is drawn, zlib's
+checksum finds what was damaged since, and the firewall stands as for every record. `medenv records check` goes through
+all gates again, and compares id, split, digest and fingerprint, which finds what was altered, taken out or moved.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ LARGEST = 64 * 2**20
 """In bytes; what unpacks to more is no record."""
 NEAR = 24
 """How many ids before and after one are looked at for the one meant."""
+_ALTERED = (zlib.error, LookupError, TypeError, ValueError, AttributeError, RecursionError)
+"""What reading raises where something else stands in the place of a record."""
 
 _TABLES = """
 CREATE TABLE about (
@@ -175,27 +177,38 @@ class RecordStore:
         """The record at a place.
 
         Raises:
-            RecordError: What stands there is not what was written.
+            RecordError: What stands there is damaged.
             LeakError: The record names its diagnosis outside `truth`.
         """
-        _, data = self._read(place)
+        found = list(self._rows("SELECT content FROM contents WHERE place = ?", place))
         try:
-            return build_record(data)
+            ((packed,),) = found
+            return build_record(json.loads(self._unpacked(packed)))
         except RecordError as error:
             raise type(error)(f"{self._path}: {error}") from None
-        except (LookupError, TypeError, ValueError, AttributeError):
+        except _ALTERED:
             raise self._altered(place) from None
 
     def contents(self) -> Iterator[bytes]:
-        """The contents in order.
+        """The contents in order, each compared with its id, split and digest.
 
         Raises:
             RecordError: A content is not the one written; or, at the end, they are not those written, in that order.
         """
         fingerprint = hashlib.sha256()
+        sql = "SELECT id, split, digest, content FROM records JOIN contents USING (place) WHERE place = ?"
         for place in range(len(self)):
-            content, _ = self._read(place)
-            fingerprint.update(digest_of(content))
+            found = list(self._rows(sql, place))
+            try:
+                ((id, split, digest, packed),) = found
+                content = self._unpacked(packed)
+                data = json.loads(content)
+                written = digest_of(content), data["id"], split_of_id(data["id"], data["provenance"].get("split"))
+            except _ALTERED:
+                raise self._altered(place) from None
+            if written != (digest, id, split):
+                raise self._altered(place)
+            fingerprint.update(digest)
             yield content
         if fingerprint.hexdigest() != self._about.fingerprint:
             raise RecordError(f"{self._path}: expected the records that were written in their order, got others")
@@ -244,20 +257,12 @@ class RecordStore:
             raise RecordError(f"{self._path}: expected the records that were written, got some of them")
         return (values[place - first] for place in places)
 
-    def _read(self, place: int) -> tuple[bytes, dict[str, Any]]:
-        """The content of a place and what it says, after a look at whether it is the one that was written there."""
-        sql = "SELECT id, split, digest, content FROM records JOIN contents USING (place) WHERE place = ?"
-        found = list(self._rows(sql, place))
-        try:
-            ((id, split, digest, packed),) = found
-            content = zlib.decompressobj(zdict=self._about.dictionary).decompress(packed, LARGEST)
-            data = json.loads(content)
-            written = digest_of(content), data["id"], split_of_id(data["id"], data["provenance"].get("split"))
-        except (zlib.error, LookupError, TypeError, ValueError, AttributeError, RecursionError):
-            raise self._altered(place) from None
-        if written != (digest, id, split):
-            raise self._altered(place)
-        return content, data
+    def _unpacked(self, packed: bytes) -> bytes:
+        unpacking = zlib.decompressobj(zdict=self._about.dictionary)
+        content = unpacking.decompress(packed, LARGEST)
+        if not unpacking.eof:
+            raise ValueError("cut short, or too large")
+        return content
 
     def _altered(self, place: int) -> RecordError:
         return RecordError(f"{self._path}: expected the record that was written at place {place}, got another or none")

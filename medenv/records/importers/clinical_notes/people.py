@@ -38,7 +38,7 @@ _DATED = re.compile(
     rf"(?<![\w/.])(?:(?P<word>\b{_BEFORE_DATE}) )?(?P<date>{_DATE})(?: and (?P<date2>{_DATE}))?(?![\w/])"
 )
 _DAY_OF_YEAR = re.compile(r" (?:on|by) \d{1,2}/\d{1,2}(?![\w/%])")
-_MASK = re.compile(r"\[\*\*(?P<what>[^\]]*)\*\*\]|_{2,}")
+_MASK = re.compile(r"\[\*\*(?P<what>[^\]]{0,120}?)\*\*\]|_{2,}")
 _BEFORE_MASK = re.compile(r" ?\b(?:on|in|at|by|from|since|until|dated|of|to) ?$", re.I)
 _TITLE_BEFORE = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Mx|Miss|Prof)\.? ?$")
 _SPACES = re.compile(r"[ \t]{2,}")
@@ -103,14 +103,22 @@ def _year_of(match: re.Match[str]) -> str:
 
 def _unmasked(note: str, tally: Tally) -> str:
     """The note with each mask put in plain words by what it hides, or taken out with the word before it."""
-    kept, end = "", 0
+    kept: list[str] = []
+    written, end = "", 0
     for mask in _MASK.finditer(note):
-        kept += note[end : mask.start()]
         tally.identifiers["mask of the source"] += 1
         hidden = mask["what"] or ""
         words = next((words for pattern, words in RULES.data["masks"] if re.search(pattern, hidden, re.I)), "")
-        start = re.search(r"(?:^|[.!?:\n]\s*)$", _TITLE_BEFORE.sub("", kept[-20:])) is not None
-        words = words[:1].upper() + words[1:] if start else words
-        kept = _TITLE_BEFORE.sub("", kept) + words if words else _BEFORE_MASK.sub("", kept)
-        end = mask.end()
-    return kept + note[end:]
+        cut = max(end, mask.start() - _LOOK_BACK)
+        head, tail = note[end:cut], note[cut : mask.start()]
+        before = _TITLE_BEFORE.sub("", f"{written}{head[-_LOOK_BACK:]}{tail}"[-_LOOK_BACK:])
+        if _SENTENCE_START.search(before):
+            words = words[:1].upper() + words[1:]
+        tail = _TITLE_BEFORE.sub("", tail) + words if words else _BEFORE_MASK.sub("", tail)
+        kept += (head, tail)
+        written, end = f"{written}{head[-_LOOK_BACK:]}{tail}"[-_LOOK_BACK:], mask.end()
+    return "".join(kept) + note[end:]
+
+
+_LOOK_BACK = 20
+_SENTENCE_START = re.compile(r"(?:^|[.!?:\n]\s*)$")
