@@ -442,6 +442,8 @@ def test_a_file_cut_short_is_refused_when_it_is_opened(copy, share):
         ["DELETE FROM contents WHERE place = 30"],
         ["UPDATE contents SET content = x'00' WHERE place = 30"],
         ["UPDATE contents SET content = 'text' WHERE place = 30"],
+        ["UPDATE contents SET crc = 'text' WHERE place = 30"],
+        ["UPDATE contents SET content = (SELECT content FROM contents WHERE place = 31) WHERE place = 30"],
         ["UPDATE contents SET content = substr(content, 1, 400) WHERE place = 30"],
     ],
 )
@@ -459,7 +461,6 @@ def test_what_was_altered_is_noticed_when_it_is_read(copy, statements):
         "UPDATE records SET id = x'00' WHERE place = 30",
         "UPDATE records SET split = CASE split WHEN 'test' THEN 'train' ELSE 'test' END WHERE place = 30",
         "UPDATE records SET digest = x'00' WHERE place = 30",
-        "UPDATE contents SET content = (SELECT content FROM contents WHERE place = 31) WHERE place = 30",
     ],
 )
 def test_what_was_altered_with_care_is_noticed_by_the_check(copy, statement):
@@ -483,9 +484,10 @@ def forge(path, place, content):
     with closing(sqlite3.connect(path)) as connection:
         ((dictionary,),) = connection.execute("SELECT dictionary FROM about")
     packing = zlib.compressobj(zdict=dictionary)
+    packed = packing.compress(content) + packing.flush()
     alter(
         path,
-        ("UPDATE contents SET content = ? WHERE place = ?", (packing.compress(content) + packing.flush(), place)),
+        ("UPDATE contents SET content = ?, crc = ? WHERE place = ?", (packed, zlib.crc32(packed, place), place)),
         ("UPDATE records SET digest = ? WHERE place = ?", (digest_of(content), place)),
     )
 
@@ -507,12 +509,19 @@ def test_forged_records_meet_the_firewall_and_the_check(copy, memory):
 
 
 def test_the_check_finds_records_in_another_order(copy, memory):
-    move = "UPDATE {} SET place = CASE place WHEN 2 THEN -3 WHEN 3 THEN -2 ELSE place END"
-    for table in ("records", "contents"):
-        alter(copy, move.format(table), f"UPDATE {table} SET place = -place WHERE place < 0")
-    assert load_records(copy)[2] == memory[3]
-    assert load_records(copy).fingerprint != memory.fingerprint
+    """Moved by someone who knows how a store is made: each is whole, and stands where it says."""
+    for place, record in ((2, memory[3]), (3, memory[2])):
+        forge(copy, place, content_of(record_to_dict(record)))
+    for place, record in ((-2, memory[3]), (-3, memory[2]), (2, memory[3]), (3, memory[2])):
+        alter(copy, ("UPDATE records SET id = ?, split = ? WHERE place = ?", (*moved(place, record), abs(place))))
+    stored = load_records(copy)
+    assert stored[2] == stored[memory[3].id] == memory[3]
+    assert stored.fingerprint != memory.fingerprint
     assert any("order" in problem.message for problem in check_records(copy))
+
+
+def moved(place, record):
+    return (f"moved-{-place}" if place < 0 else record.id), split_of(record)
 
 
 def test_what_unpacks_without_end_is_refused(copy, monkeypatch):
