@@ -79,7 +79,7 @@ def _checked(records: RecordSet) -> RecordSet:
 @cache
 def _library() -> RecordSet:
     with resources.as_file(resources.files("medenv.records").joinpath("library")) as folder:
-        return RecordSet(Import(folder))
+        return RecordSet(Import(folder, SCHEMA_ID))
 
 
 @cache
@@ -133,8 +133,9 @@ class Import:
         """
         named = self._importer
         suffixes = None if named is None else named.suffixes
-        companions = [named] if named is not None else [importers.get(id) for id in importers]
-        for row in read_rows(self.path, suffixes, frozenset(chain.from_iterable(i.companions for i in companions))):
+        in_folders = [named] if named is not None else [importers.get(id) for id in importers if self.path.is_dir()]
+        companions = frozenset(chain.from_iterable(importer.companions for importer in in_folders))
+        for row in read_rows(self.path, suffixes, companions):
             if named is None:
                 self._recognise(row)
             assert self._importer is not None
