@@ -7,9 +7,10 @@
 The record store is measured whole, and once more at the size of its peers, which hold the first records of it: an Arrow
 IPC file, memory-mapped, with a column of ids and one of JSON (the layout of the common dataset libraries), from which
 the same records are built; and the .jsonl file that `medenv.load_records` reads into memory. Each is opened in a fresh
-process of its own. A draw ends with a `Record` whose diagnosis leaks nowhere. Cold draws follow after the file has been
-dropped from the page cache. The processor time of a draw, a mean, is what other work on the machine stretches least.
-Memory is the peak resident set (`ru_maxrss`); pages of a mapped file count as well.
+process of its own, several times in alternation; a figure is the median of these. A draw ends with a `Record` whose
+diagnosis leaks nowhere. Cold draws come first, after the file has been dropped from the page cache. The processor time
+of a draw, a mean, is what other work on the machine stretches least. Memory is the peak resident set (`ru_maxrss`);
+pages of a mapped file count as well.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import argparse
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +60,7 @@ def prepare(store: str, folder: str, count: int, count_in_memory: int) -> None:
             writer.write_batch(pyarrow.record_batch([pyarrow.array(ids), pyarrow.array(batch)], schema=schema))
     with open(f"{folder}/part.jsonl", "wb") as lines:
         lines.writelines(content + b"\n" for content in islice(source.contents(), count_in_memory))
+    os.sync()  # or the disk is still busy with this while the peers are measured
 
 
 def arrow_set(path: str) -> Any:
@@ -137,6 +141,13 @@ def step(name: str, **arguments: Any) -> Any:
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
+def median(runs: Sequence[Any]) -> Any:
+    """The median of each number of several results."""
+    if isinstance(runs[0], dict):
+        return {name: median([run[name] for run in runs]) for name in runs[0]}
+    return statistics.median(runs)
+
+
 def versions() -> dict[str, str]:
     import sqlite3
     from importlib.metadata import version
@@ -174,9 +185,10 @@ def table(result: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", nargs="?", help="a record store")
+    parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--draws", type=int, default=10_000)
     parser.add_argument("--peers", type=int, default=50_000, help="how many records the store's peers hold")
-    parser.add_argument("--in-memory", type=int, default=5_000, help="how many the set in memory holds")
+    parser.add_argument("--in-memory", type=int, default=2_000, help="how many the set in memory holds")
     parser.add_argument("--note", action="append", default=[], help="what else is to be known about this run")
     parser.add_argument("--out", type=Path, help="write the result here as JSON, and beside it as Markdown")
     parser.add_argument("--step", help=argparse.SUPPRESS)
@@ -187,14 +199,22 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(dir=Path(options.store).resolve().parent) as folder:
         step("prepare", store=options.store, folder=folder, count=options.peers, count_in_memory=options.in_memory)
-        systems = {"record store, whole": step("measure", path=options.store, draws=options.draws)}
-        for suffix, name in SYSTEMS.items():
-            systems[name] = step("measure", path=f"{folder}/part{suffix}", draws=options.draws)
+        paths = {"record store, whole": options.store}
+        paths |= {name: f"{folder}/part{suffix}" for suffix, name in SYSTEMS.items()}
+        runs: dict[str, list[Any]] = {name: [] for name in paths}
+        for _ in range(options.repetitions):
+            for name, path in paths.items():
+                runs[name].append(step("measure", path=path, draws=options.draws))
+    systems = {name: median(several) for name, several in runs.items()}
     result = {
         "command": f"python benchmarks/record_scale.py {Path(options.store).name}",
+        "repetitions": options.repetitions,
         "draws": options.draws,
         "cold_draws": COLD,
         "systems": systems,
+        "median_draw_ms_of_each_repetition": {
+            name: [run["draw_ms"]["median"] for run in several] for name, several in runs.items()
+        },
         "notes": options.note,
         "versions": step("versions"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",

@@ -5,15 +5,16 @@ What stands where:
     about     one row: how many records there are, their schema and fingerprint, the report of the import as JSON, and a
               dictionary
     records   place (from 0 on), id, split, and the digest of the content
-    contents  place, and the content: the record as JSON, compressed by zlib with that dictionary
+    contents  place, the content (the record as JSON, compressed by zlib with that dictionary), and its CRC-32, which
+              begins with the place
 
 The application id of the file is `APPLICATION` and its user version `VERSION`. A store is written whole and never
 changed after that, so readers take no lock, and any number of threads and processes may read it, also from a folder
 that they cannot write to.
 
-Every record went through all gates (schema, firewall, de-identification) when it was written. When it is drawn, zlib's
-checksum finds what was damaged since, and the firewall stands as for every record. `medenv records check` goes through
-all gates again, and compares id, split, digest and fingerprint, which finds what was altered, taken out or moved.
+Every record went through all gates (schema, firewall, de-identification) when it was written. When it is drawn, its CRC
+finds what was damaged since, and the firewall stands as for every record. `medenv records check` goes through all gates
+again, and compares id, split, digest and fingerprint, which finds what was altered, taken out or moved.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ CREATE TABLE about (
 CREATE TABLE records (
     place INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, split TEXT NOT NULL, digest BLOB NOT NULL
 );
-CREATE TABLE contents (place INTEGER PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE contents (place INTEGER PRIMARY KEY, crc INTEGER NOT NULL, content BLOB NOT NULL);
 """
 
 
@@ -139,7 +140,7 @@ def _insert(connection: sqlite3.Connection, entries: Iterator[Entry]) -> tuple[i
             connection.execute("INSERT INTO records VALUES (?, ?, ?, ?)", (count, id, split, digest))
         except sqlite3.IntegrityError:
             raise RecordError(f"expected every record to have its own id, got {id!r} twice") from None
-        connection.execute("INSERT INTO contents VALUES (?, ?)", (count, packed))
+        connection.execute("INSERT INTO contents VALUES (?, ?, ?)", (count, zlib.crc32(packed, count), packed))
         fingerprint.update(digest)
         count += 1
     if not count:
@@ -180,10 +181,10 @@ class RecordStore:
             RecordError: What stands there is damaged.
             LeakError: The record names its diagnosis outside `truth`.
         """
-        found = list(self._rows("SELECT content FROM contents WHERE place = ?", place))
+        found = list(self._rows("SELECT crc, content FROM contents WHERE place = ?", place))
         try:
-            ((packed,),) = found
-            return build_record(json.loads(self._unpacked(packed)))
+            ((crc, packed),) = found
+            return build_record(json.loads(self._unpacked(place, crc, packed)))
         except RecordError as error:
             raise type(error)(f"{self._path}: {error}") from None
         except _ALTERED:
@@ -196,12 +197,12 @@ class RecordStore:
             RecordError: A content is not the one written; or, at the end, they are not those written, in that order.
         """
         fingerprint = hashlib.sha256()
-        sql = "SELECT id, split, digest, content FROM records JOIN contents USING (place) WHERE place = ?"
+        sql = "SELECT id, split, digest, crc, content FROM records JOIN contents USING (place) WHERE place = ?"
         for place in range(len(self)):
             found = list(self._rows(sql, place))
             try:
-                ((id, split, digest, packed),) = found
-                content = self._unpacked(packed)
+                ((id, split, digest, crc, packed),) = found
+                content = self._unpacked(place, crc, packed)
                 data = json.loads(content)
                 written = digest_of(content), data["id"], split_of_id(data["id"], data["provenance"].get("split"))
             except _ALTERED:
@@ -257,7 +258,9 @@ class RecordStore:
             raise RecordError(f"{self._path}: expected the records that were written, got some of them")
         return (values[place - first] for place in places)
 
-    def _unpacked(self, packed: bytes) -> bytes:
+    def _unpacked(self, place: int, crc: int, packed: bytes) -> bytes:
+        if zlib.crc32(packed, place) != crc:
+            raise ValueError("another CRC")
         unpacking = zlib.decompressobj(zdict=self._about.dictionary)
         content = unpacking.decompress(packed, LARGEST)
         if not unpacking.eof:
