@@ -151,7 +151,7 @@ def synthea() -> Callable[[], RecordSet]:
 
     def load() -> RecordSet:
         path = os.environ.get("MEDENV_SYNTHEA", "")
-        if not Path(path).is_dir():
+        if not path or not Path(path).is_dir():
             pytest.skip("set MEDENV_SYNTHEA to a folder of FHIR R4 bundles made by Synthea to run this")
         return load_records(path)
 

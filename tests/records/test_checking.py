@@ -275,7 +275,7 @@ def test_no_record_is_kept_in_memory(tmp_path, plain_record):
     def watched(rows):
         for row in rows:
             yield row
-            alive.append(sum(isinstance(thing, Record) for thing in gc.get_objects()))
+            alive.append(sum(type(thing) is Record for thing in gc.get_objects()))
 
     assert check_source(path, track=watched).records == 20
     assert max(alive) - min(alive) <= 1
