@@ -18,6 +18,7 @@ import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from itertools import repeat
 
 import numpy as np
@@ -660,7 +661,9 @@ def test_a_process_that_dies_is_one_line():
 @pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGINT])
 def test_processes_end_with_the_command(tmp_path, signal_):
     command = [sys.executable, "-m", "medenv.cli", "records", "synthesise", "100000", "-j", "2", "-q"]
-    with subprocess.Popen([*command, "-o", tmp_path / "x.sqlite"], stderr=subprocess.PIPE) as process:
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job in the background is born ignoring it
+    command += ["-o", tmp_path / "x.sqlite"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=heeding) as process:
         workers = children(process.pid, 2)
         if not workers:
             process.kill()
