@@ -68,7 +68,24 @@ class JudgeError(MedenvError, RuntimeError):
 
 
 class BackendError(MedenvError, RuntimeError):
-    """A model backend that gave no usable reply."""
+    """A model backend that gave no usable reply.
+
+    Args:
+        message: What was expected and what came.
+        kind: What went wrong, one of a few words: "unreachable", "timeout", "rate limit", "server error", "garbled"
+            (a reply that is none), "refused" (the request is at fault), "schema" (text that does not fit), or "model".
+        wait: How many seconds the server asked to be left alone.
+    """
+
+    def __init__(self, message: str, kind: str = "model", wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.wait = wait
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may well succeed later."""
+        return self.kind in ("unreachable", "timeout", "rate limit", "server error", "garbled")
 
 
 class RunError(MedenvError, ValueError):

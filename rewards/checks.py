@@ -201,5 +201,5 @@ def _fished(view: JudgeView, check: Check) -> bool:
 
 @_check
 def _undecided(view: JudgeView, check: Check) -> bool:
-    """The turns ran out without a diagnosis."""
-    return view.truncated
+    """The turns ran out, or the patient left, without a diagnosis."""
+    return view.ending not in (None, "diagnosis")

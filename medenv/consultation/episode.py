@@ -15,7 +15,7 @@ from medenv.consultation.orders import OrderPolicy, answer, distinct_exams
 from medenv.consultation.questions import Understanding
 from medenv.consultation.seats import DOCTOR, PATIENT, PatientReply
 from medenv.consultation.understanding import reader
-from medenv.consultation.views import DoctorView, ExaminerView, JudgeView, Message, PatientView, Result, Turn
+from medenv.consultation.views import DoctorView, Ending, ExaminerView, JudgeView, Message, PatientView, Result, Turn
 from medenv.errors import ActionError, EpisodeOverError, SeatError
 from medenv.personas.persona import Persona
 from medenv.records.leaks import find_leaks
@@ -23,8 +23,9 @@ from medenv.records.record import Fact, Record
 
 __all__ = ["Episode", "Failure", "FailureKind", "Scenario"]
 
-FailureKind: TypeAlias = Literal["doctor", "patient", "judge", "leak"]
-"""Which part failed; leak: the patient's words named the diagnosis before the doctor did."""
+FailureKind: TypeAlias = Literal["doctor", "patient", "judge", "backend", "leak"]
+"""Which part failed; backend: the model that one of them asks; leak: the patient's words named the diagnosis before the
+doctor did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,8 @@ class Episode:
         self.scenario = scenario
         self.doctor_seed = doctor_seed
         self.turns: tuple[Turn, ...] = ()
-        self.terminated = False
-        """The doctor gave a diagnosis."""
-        self.truncated = False
-        """The turns ran out."""
+        self.ending: Ending | None = None
+        """How the consultation ended; none while it goes on, or where it failed."""
         self.failure: Failure | None = None
         self.cut = 0
         """Characters cut off the last message."""
@@ -95,9 +94,19 @@ class Episode:
         self._ledger: list[LedgerEntry] = []
 
     @property
+    def terminated(self) -> bool:
+        """The doctor gave a diagnosis, or the patient left."""
+        return self.ending not in (None, "turn_limit")
+
+    @property
+    def truncated(self) -> bool:
+        """The turns ran out."""
+        return self.ending == "turn_limit"
+
+    @property
     def over(self) -> bool:
         """Whether nobody is to act any more."""
-        return self.terminated or self.truncated or self.failure is not None
+        return self.ending is not None or self.failure is not None
 
     @property
     def next_seat(self) -> str | None:
@@ -159,6 +168,8 @@ class Episode:
             planned=bool(open_turn and open_turn.acts.plan),
             mood=mood_after(self.scenario.persona, (*self._ledger, *([open_turn.entry] if open_turn else ()))),
             mood_before=mood_after(self.scenario.persona, self._ledger),
+            earlier=tuple(self._ledger),
+            last=len(self.turns) + 1 >= self.scenario.max_turns,
         )
 
     def examiner_view(self, orders: tuple[str, ...]) -> ExaminerView:
@@ -169,7 +180,7 @@ class Episode:
     def judge_view(self) -> JudgeView:
         """What the judge sees."""
         scenario = self.scenario
-        return JudgeView(scenario.record, scenario.persona, self.turns, self.ledger, self.truncated)
+        return JudgeView(scenario.record, scenario.persona, self.turns, self.ledger, self.ending)
 
     def view(self, seat: str) -> DoctorView | PatientView:
         """What a seat that talks sees now.
@@ -208,12 +219,12 @@ class Episode:
             self._doctor_messages.append(Message("tool", "\n".join(lines)))
         self._open = _Open(text, acts, understanding, results, notes, released, withheld, entry)
         if final:
-            self.terminated = True
-            self._close(None, ())
+            self.ending = "diagnosis"
+            self._close(PatientReply(""), spoken=False)
         elif acts.speech:
             self._patient_messages.append(Message("user", acts.speech))
         else:
-            self._close(None, ())
+            self._close(PatientReply(""), spoken=False)
 
     def _patient(self, message: str) -> None:
         reply, self.cut = clean(message, self.scenario.max_chars)
@@ -221,13 +232,13 @@ class Episode:
         if find_leaks(reply, diagnosis) and not find_leaks(self._said, diagnosis):
             self.fail("leak", "the patient named the diagnosis before the doctor did")
             return
-        if isinstance(message, PatientReply):
-            disclosed = tuple(fact for fact in message.disclosed if fact in self._facts)
-        else:
-            disclosed = infer_disclosed(reply, self.scenario.record.facts)
+        told = message
+        if not isinstance(told, PatientReply):
+            told = PatientReply(reply, infer_disclosed(reply, self.scenario.record.facts))
         self._doctor_messages.append(Message("user", reply))
         self._patient_messages.append(Message("assistant", reply))
-        self._close(reply, disclosed)
+        self.ending = told.leaves
+        self._close(PatientReply(reply, told.disclosed, trace=told.trace))
 
     def _entry(
         self, understanding: Understanding, unheard: int, withheld: tuple[Fact, ...], final: bool
@@ -247,14 +258,23 @@ class Episode:
             signs=understanding.signs,
         )
 
-    def _close(self, reply: str | None, disclosed: tuple[str, ...]) -> None:
+    def _close(self, reply: PatientReply, *, spoken: bool = True) -> None:
         opened = self._open
         assert opened is not None
-        entry = replace(opened.entry, disclosed=disclosed)
+        entry = replace(opened.entry, disclosed=tuple(fact for fact in reply.disclosed if fact in self._facts))
         self._ledger.append(entry)
         self.turns += (
-            Turn(opened.doctor, opened.acts, opened.understanding, opened.results, opened.notes, reply, entry),
+            Turn(
+                opened.doctor,
+                opened.acts,
+                opened.understanding,
+                opened.results,
+                opened.notes,
+                str(reply) if spoken else None,
+                entry,
+                reply.trace,
+            ),
         )
         self._open = None
-        if not self.terminated and len(self.turns) >= self.scenario.max_turns:
-            self.truncated = True
+        if self.ending is None and len(self.turns) >= self.scenario.max_turns:
+            self.ending = "turn_limit"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from medenv.consultation.episode import Episode, FailureKind
 from medenv.consultation.seats import DOCTOR, Seat, settle, settle_now
-from medenv.errors import ActionError
+from medenv.errors import ActionError, BackendError
 
 __all__ = ["play", "play_now"]
 
@@ -47,4 +47,6 @@ def _take(episode: Episode, seat: str, message: str) -> None:
 
 def _fail(episode: Episode, seat: str, error: Exception) -> None:
     kind: FailureKind = "doctor" if seat == DOCTOR else "patient"
+    if isinstance(error, BackendError):
+        kind = "backend"
     episode.fail(kind, f"{type(error).__name__}: {' '.join(str(error).split())[:500]}")

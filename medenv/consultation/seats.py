@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from functools import cache
-from typing import Any, Protocol, TypeVar, overload, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload, runtime_checkable
 
 from medenv.records.record import Record
 
-__all__ = ["DOCTOR", "PATIENT", "PatientReply", "Privileged", "Seat", "seated", "settle", "settle_now"]
+__all__ = ["DOCTOR", "PATIENT", "Leaving", "PatientReply", "Privileged", "Seat", "seated", "settle", "settle_now"]
 
 DOCTOR = "doctor_0"
 PATIENT = "patient_0"
+
+Leaving: TypeAlias = Literal["goodbye", "nothing_left", "patience"]
+"""Why a patient ends a consultation: the doctor said goodbye, nothing is left to ask, or patience is exhausted."""
 
 T = TypeVar("T")
 
@@ -50,19 +53,32 @@ class PatientReply(str):
     """The words of a patient, and the ids of the facts that they disclose.
 
     It is a `str` everywhere a string is wanted; the ledger reads `disclosed`. A patient that returns a plain string is
-    played too: the ledger then infers the disclosed facts from the words.
+    played too: the ledger then holds its words against the facts.
     """
 
     disclosed: tuple[str, ...]
+    leaves: Leaving | None
+    """Why the patient ends the consultation with these words; None to go on."""
+    trace: Mapping[str, Any] | None
+    """How the reply came about, as plain data, for the trajectory; no other seat sees it."""
 
-    def __new__(cls, text: str, disclosed: Iterable[str] = ()) -> PatientReply:
+    def __new__(
+        cls,
+        text: str,
+        disclosed: Iterable[str] = (),
+        *,
+        leaves: Leaving | None = None,
+        trace: Mapping[str, Any] | None = None,
+    ) -> PatientReply:
         """Makes a reply from its words and the ids of the facts in them."""
         reply = super().__new__(cls, text)
         reply.disclosed = tuple(disclosed)
+        reply.leaves = leaves
+        reply.trace = trace
         return reply
 
-    def __reduce__(self) -> tuple[type[PatientReply], tuple[str, tuple[str, ...]]]:
-        return PatientReply, (str(self), self.disclosed)
+    def __getnewargs_ex__(self) -> tuple[tuple[str, tuple[str, ...]], dict[str, Any]]:
+        return (str(self), self.disclosed), {"leaves": self.leaves, "trace": self.trace}
 
 
 async def settle(value: T | Awaitable[T]) -> T:

@@ -6,17 +6,23 @@ somebody decides that it may. Only `JudgeView` holds the truth.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 from medenv.consultation.acts import Acts
 from medenv.consultation.ledger import Ledger, LedgerEntry
 from medenv.consultation.mood import Mood
 from medenv.consultation.questions import Understanding
+from medenv.consultation.seats import Leaving
 from medenv.personas.persona import Persona
 from medenv.records.record import Demographics, Exam, Fact, Record
 
-__all__ = ["DoctorView", "ExaminerView", "JudgeView", "Message", "PatientView", "Result", "Turn"]
+__all__ = ["DoctorView", "Ending", "ExaminerView", "JudgeView", "Message", "PatientView", "Result", "Turn"]
+
+
+Ending: TypeAlias = Literal["diagnosis", "turn_limit"] | Leaving
+"""How a consultation ended: with a diagnosis, at the turn limit, or because the patient left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,8 @@ class Turn:
     reply: str | None
     """The patient's words; none where nothing was said to the patient or the episode ended first."""
     entry: LedgerEntry
+    trace: Mapping[str, Any] | None = None
+    """How the patient came by the reply, where it says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,10 @@ class PatientView:
     mood: Mood
     """How the patient feels, these words included."""
     mood_before: Mood
+    earlier: tuple[LedgerEntry, ...]
+    """What the ledger holds of the turns before."""
+    last: bool
+    """Whether the turns run out with this reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +128,4 @@ class JudgeView:
     persona: Persona
     turns: tuple[Turn, ...]
     ledger: Ledger
-    truncated: bool
+    ending: Ending | None

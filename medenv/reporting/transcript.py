@@ -21,6 +21,13 @@ _NOTED = {
     "invented": "invented",
     "signs": "signs of",
 }
+_ENDINGS = {
+    "diagnosis": "The doctor gave a diagnosis, which ends the consultation.",
+    "turn_limit": "The turns ran out.",
+    "goodbye": "The doctor said goodbye, and the patient left.",
+    "nothing_left": "There was nothing left to ask, and the patient left.",
+    "patience": "The patient's patience was exhausted, and the patient left.",
+}
 _COUNTED = {"unanswered": "not in the record", "unheard": "too many at once", "fishing": "fishing"}
 
 
@@ -102,9 +109,7 @@ def _notes(entry: Mapping[str, Any]) -> Iterator[str]:
 def _ending(trajectory: Trajectory) -> str:
     if trajectory.failure is not None:
         return f"Invalid, so there is no score. {trajectory.failure['kind']}: {trajectory.failure['reason']}"
-    if trajectory.terminated:
-        return "The doctor gave a diagnosis, which ends the consultation."
-    return "The turns ran out."
+    return _ENDINGS[str(trajectory.ending)]
 
 
 def _groups(lines: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, tuple[Mapping[str, Any], ...]]]:

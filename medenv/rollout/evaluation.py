@@ -188,6 +188,6 @@ def _ledger(valid: Sequence[Trajectory]) -> dict[str, float]:
         "must_ask_coverage": _mean(covered) if covered else None,
         "privacy": 1 - total["private_unasked"] / total["turns"] if total["turns"] else None,
         "withheld_share": total["withheld"] / total["asked"] if total["asked"] else None,
-        "diagnosed": sum(trajectory.terminated for trajectory in valid) / len(valid),
+        "diagnosed": sum(trajectory.ending == "diagnosis" for trajectory in valid) / len(valid),
     }
     return {**means, **{name: rate for name, rate in rates.items() if rate is not None}}

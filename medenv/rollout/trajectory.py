@@ -36,11 +36,11 @@ class Trajectory:
     messages: tuple[Mapping[str, str], ...]
     """The chat as the doctor saw it, each message with `role` and `content`."""
     turns: tuple[Mapping[str, Any], ...]
-    """Each turn with `doctor`, `results`, `notes`, `reply` and its `ledger` entry."""
-    terminated: bool
-    """The doctor gave a diagnosis."""
-    truncated: bool
-    """The turns ran out."""
+    """Each turn with `doctor`, `results`, `notes`, `reply`, its `ledger` entry, and the `trace` of the reply if the
+    patient gives one."""
+    ending: str | None
+    """How the consultation ended: "diagnosis", "turn_limit", or why the patient left: "goodbye", "nothing_left" or
+    "patience"; none where it failed before."""
     failure: Mapping[str, str] | None
     """For an invalid episode the `kind` and the `reason`."""
     reward: float | None
@@ -68,6 +68,16 @@ class Trajectory:
         """Whether nothing failed, so that there is a reward."""
         return self.failure is None
 
+    @property
+    def terminated(self) -> bool:
+        """The doctor gave a diagnosis, or the patient left."""
+        return self.ending not in (None, "turn_limit")
+
+    @property
+    def truncated(self) -> bool:
+        """The turns ran out."""
+        return self.ending == "turn_limit"
+
     @classmethod
     def of(
         cls,
@@ -92,8 +102,7 @@ class Trajectory:
             max_turns=scenario.max_turns,
             messages=tuple({"role": m.role, "content": m.content} for m in episode.doctor_view().messages),
             turns=tuple(_turn(turn) for turn in episode.turns),
-            terminated=episode.terminated,
-            truncated=episode.truncated,
+            ending=episode.ending,
             failure=None if failure is None else {"kind": failure.kind, "reason": failure.reason},
             reward=None if score is None else score.reward,
             score=None if score is None else score.as_dict(),
@@ -140,6 +149,7 @@ def _turn(turn: Turn) -> dict[str, Any]:
         "notes": list(turn.notes),
         "reply": None if turn.reply is None else str(turn.reply),
         "ledger": _entry(turn.entry),
+        **({} if turn.trace is None else {"trace": dict(turn.trace)}),
     }
 
 

@@ -57,6 +57,8 @@ def view(*questions: Question, released: str = "", withheld: str = "", **changes
         planned=False,
         mood="calm",
         mood_before="calm",
+        earlier=(),
+        last=False,
     )
     return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
 
