@@ -1,9 +1,11 @@
 """How faithful the scripted patient is, over every source of records.
 
     python benchmarks/patient_fidelity.py --out benchmarks/results/patient_fidelity.json --source agentclinic=FILE.jsonl
+    python benchmarks/patient_fidelity.py --server URL --model NAME --out benchmarks/results/simulator_fidelity.json
 
 It prints what the patient keeps to itself, what it makes up, what it understands, what can be had from it, whether its
-personas can be told apart, and how fast it is. Sources beside the bundled ones are given as NAME=PATH.
+personas can be told apart, and how fast it is. Sources beside the bundled ones are given as NAME=PATH. With a server it
+compares patients that a model plays instead; see `simulator_fidelity.py`.
 
 Privacy and Fact are those of Baichuan-M2 (arXiv 2509.02208), in percent of the turns in which the patient spoke, and
 exact: a turn is private where everything told was asked for, or volunteered on an invitation, and where nothing private
@@ -18,6 +20,7 @@ it was not trained on; its accuracy is the mean over the values of a field, so t
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import platform
 import random
@@ -30,6 +33,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import simulator_fidelity
 from patient_understanding import every_set
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.metrics import balanced_accuracy_score
@@ -225,9 +229,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", action="append", default=[], metavar="NAME=PATH", help="further records")
     parser.add_argument("--records", type=int, default=64, help="the most records of a source that are interviewed")
+    parser.add_argument("--server", metavar="URL", help="compare patients that the model of this server plays")
+    parser.add_argument("--model", metavar="NAME", help="with --server: the name of its model")
+    parser.add_argument("--transcripts", type=Path, help="with --server: write what was said here, as JSON lines")
     parser.add_argument("--out", type=Path, help="write the result here as JSON")
     options = parser.parse_args()
     sources = {name: Path(path) for name, _, path in (given.partition("=") for given in options.source)}
+    if options.server:
+        write(simulator(options), options.out)
+        return
     result: dict[str, Any] = {
         "command": "python benchmarks/patient_fidelity.py",
         "medenv": version("medenv-rl"),
@@ -245,9 +255,55 @@ def main() -> None:
     result["understanding"] = every_set(sources)
     result["personas"] = separability(library[::2], library[1::2])
     print(json.dumps({key: result[key] for key in ("understanding", "personas")}, indent=2))
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(result, indent=2) + "\n")
+    write(result, options.out)
+
+
+def simulator(options: argparse.Namespace) -> dict[str, Any]:
+    """Patients that a model plays, compared."""
+    from medenv.agents.backends.vllm_server import VllmServer
+
+    records = list(load_records())
+    chosen = random.Random(0).sample(records, min(len(records), options.records))
+    result, played = asyncio.run(
+        simulator_fidelity.compare(
+            chosen,
+            VllmServer(options.server, options.model),
+            options.model,
+            prying=PRYING,
+            rapport=RAPPORT,
+            is_private=is_private,
+            is_factual=is_factual,
+        )
+    )
+    if options.transcripts:
+        with options.transcripts.open("w") as file:
+            for name, episodes in played.items():
+                for episode in episodes:
+                    for number, turn in enumerate(episode.turns):
+                        line = {
+                            "patient": name,
+                            "record": episode.scenario.record.id,
+                            "persona": episode.scenario.persona.id,
+                            "turn": number,
+                            "doctor": turn.doctor,
+                            "reply": turn.reply,
+                            "trace": turn.trace,
+                        }
+                        file.write(json.dumps(line) + "\n")
+    return {
+        "command": f"patient_fidelity.py --server URL --model {options.model} --records {options.records}",
+        "medenv": version("medenv-rl"),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        **result,
+    }
+
+
+def write(result: dict[str, Any], out: Path | None) -> None:
+    """Puts a result where it was asked for."""
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":

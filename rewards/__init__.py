@@ -7,6 +7,7 @@ into a reward that equals the sum of its lines. A judge that fails makes an epis
 from medenv.rewards.checks import check_kinds, holds
 from medenv.rewards.generation import record_rubric, rubrics
 from medenv.rewards.judges import Judge, RuleJudge, judges
+from medenv.rewards.patient import PatientScore, score_patient
 from medenv.rewards.rubric import AXES, Axis, Check, Criterion, Rubric, rubric_from_dict, rubric_to_dict
 from medenv.rewards.scoring import Adjustment, Line, Normalisation, Score, Verdict, score
 
@@ -19,6 +20,7 @@ __all__ = [
     "Judge",
     "Line",
     "Normalisation",
+    "PatientScore",
     "Rubric",
     "RuleJudge",
     "Score",
@@ -31,4 +33,5 @@ __all__ = [
     "rubric_to_dict",
     "rubrics",
     "score",
+    "score_patient",
 ]

@@ -9,3 +9,4 @@ __all__ = ["patients"]
 
 patients: Registry[Callable[[], Seat]] = Registry("patient")
 patients.register("scripted", "medenv.agents.patients.scripted:ScriptedPatient")
+patients.register("simulator", "medenv.agents.patients.simulator:SimulatedPatient")

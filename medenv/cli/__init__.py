@@ -1,4 +1,4 @@
-"""The command line: `medenv records | personas | play | rollout | evaluate | train | report`."""
+"""The command line: `medenv records | personas | play | rollout | evaluate | train | report | serve`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from medenv.cli import personas, playing, records, reporting, running, training
+from medenv.cli import personas, playing, records, reporting, running, serving, training
 from medenv.cli.options import examples
 from medenv.errors import MedenvError
 
@@ -50,6 +50,14 @@ for _name, _command, _examples in (
         ("medenv train --policy runs/demo/warm-start --config grpo.json --out runs/mine",),
     ),
     ("report", reporting.report, ("medenv report runs/demo", "medenv report runs/checklist.jsonl -o checklist.html")),
+    (
+        "serve",
+        serving.serve,
+        (
+            "medenv serve .vllm/smollm2-135m-instruct",
+            "medenv serve Qwen/Qwen3-8B --port 0 --json -- --tensor-parallel-size 2",
+        ),
+    ),
 ):
     app.command(_name, epilog=examples(*_examples))(_command)
 

@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 
 from medenv.consultation.acts import Acts, clean, parse
 from medenv.consultation.briefing import briefing
-from medenv.consultation.disclosure import disclose, infer_disclosed
+from medenv.consultation.disclosure import disclose
+from medenv.consultation.grounding import Standing, claims_in
 from medenv.consultation.hearing import heard
 from medenv.consultation.ledger import Ledger, LedgerEntry
 from medenv.consultation.mood import mood_after
@@ -168,7 +169,10 @@ class Episode:
             planned=bool(open_turn and open_turn.acts.plan),
             mood=mood_after(self.scenario.persona, (*self._ledger, *([open_turn.entry] if open_turn else ()))),
             mood_before=mood_after(self.scenario.persona, self._ledger),
-            earlier=tuple(self._ledger),
+            entries=(
+                *(turn.entry for turn in self.turns if turn.reply is not None),
+                *([open_turn.entry] if open_turn else ()),
+            ),
             last=len(self.turns) + 1 >= self.scenario.max_turns,
         )
 
@@ -220,11 +224,11 @@ class Episode:
         self._open = _Open(text, acts, understanding, results, notes, released, withheld, entry)
         if final:
             self.ending = "diagnosis"
-            self._close(PatientReply(""), spoken=False)
+            self._close()
         elif acts.speech:
             self._patient_messages.append(Message("user", acts.speech))
         else:
-            self._close(PatientReply(""), spoken=False)
+            self._close()
 
     def _patient(self, message: str) -> None:
         reply, self.cut = clean(message, self.scenario.max_chars)
@@ -232,13 +236,11 @@ class Episode:
         if find_leaks(reply, diagnosis) and not find_leaks(self._said, diagnosis):
             self.fail("leak", "the patient named the diagnosis before the doctor did")
             return
-        told = message
-        if not isinstance(told, PatientReply):
-            told = PatientReply(reply, infer_disclosed(reply, self.scenario.record.facts))
+        told = message if isinstance(message, PatientReply) else PatientReply(reply, None)
         self._doctor_messages.append(Message("user", reply))
         self._patient_messages.append(Message("assistant", reply))
         self.ending = told.leaves
-        self._close(PatientReply(reply, told.disclosed, trace=told.trace))
+        self._close(reply, told)
 
     def _entry(
         self, understanding: Understanding, unheard: int, withheld: tuple[Fact, ...], final: bool
@@ -258,10 +260,32 @@ class Episode:
             signs=understanding.signs,
         )
 
-    def _close(self, reply: PatientReply, *, spoken: bool = True) -> None:
+    def _account(self, reply: str, told: PatientReply) -> dict[str, tuple[str, ...]]:
+        """What the ledger holds of a reply: what the patient says that it tells, else what its words claim."""
+        if told.disclosed is not None:
+            return {"disclosed": tuple(fact for fact in told.disclosed if fact in self._facts)}
         opened = self._open
         assert opened is not None
-        entry = replace(opened.entry, disclosed=tuple(fact for fact in reply.disclosed if fact in self._facts))
+        allowed = self.ledger.disclosed.union(fact.id for fact in opened.released)
+        claims = claims_in(
+            reply, self.scenario.record.facts, allowed, asked=opened.entry.asked, doctor=opened.acts.speech
+        )
+
+        def held(*standings: Standing) -> tuple[str, ...]:
+            return tuple(dict.fromkeys(id for claim in claims if claim.standing in standings for id in claim.facts))
+
+        return {
+            "disclosed": held("supported", "undisclosed"),
+            "contradicted": held("contradicting"),
+            "invented": tuple(claim.text for claim in claims if claim.standing in ("unsupported", "identity")),
+        }
+
+    def _close(self, reply: str | None = None, told: PatientReply | None = None) -> None:
+        opened = self._open
+        assert opened is not None
+        entry = opened.entry
+        if reply is not None and told is not None:
+            entry = replace(entry, **self._account(reply, told))
         self._ledger.append(entry)
         self.turns += (
             Turn(
@@ -270,9 +294,9 @@ class Episode:
                 opened.understanding,
                 opened.results,
                 opened.notes,
-                str(reply) if spoken else None,
+                reply,
                 entry,
-                reply.trace,
+                told.trace if told else None,
             ),
         )
         self._open = None

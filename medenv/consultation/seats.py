@@ -11,7 +11,18 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload, runtime
 
 from medenv.records.record import Record
 
-__all__ = ["DOCTOR", "PATIENT", "Leaving", "PatientReply", "Privileged", "Seat", "seated", "settle", "settle_now"]
+__all__ = [
+    "DOCTOR",
+    "PATIENT",
+    "Leaving",
+    "PatientReply",
+    "Privileged",
+    "Seat",
+    "release",
+    "seated",
+    "settle",
+    "settle_now",
+]
 
 DOCTOR = "doctor_0"
 PATIENT = "patient_0"
@@ -36,6 +47,22 @@ class Seat(Protocol):
 
 
 @runtime_checkable
+class Closable(Protocol):
+    """What holds something open in an event loop, such as connections to a server."""
+
+    async def aclose(self) -> None:
+        """Lets go of it; whoever is used again afterwards opens it again."""
+        ...
+
+
+async def release(*users: object) -> None:
+    """Has those of some seats and judges that hold something open in this event loop let go of it."""
+    for user in users:
+        if isinstance(user, Closable):
+            await user.aclose()
+
+
+@runtime_checkable
 class Privileged(Protocol):
     """A seat that is let in on the record before the episode: for ceilings and analysis, never for a trained policy."""
 
@@ -56,7 +83,8 @@ class PatientReply(str):
     played too: the ledger then holds its words against the facts.
     """
 
-    disclosed: tuple[str, ...]
+    disclosed: tuple[str, ...] | None
+    """None where the patient does not say: the ledger then holds the words against the facts."""
     leaves: Leaving | None
     """Why the patient ends the consultation with these words; None to go on."""
     trace: Mapping[str, Any] | None
@@ -65,19 +93,19 @@ class PatientReply(str):
     def __new__(
         cls,
         text: str,
-        disclosed: Iterable[str] = (),
+        disclosed: Iterable[str] | None = (),
         *,
         leaves: Leaving | None = None,
         trace: Mapping[str, Any] | None = None,
     ) -> PatientReply:
         """Makes a reply from its words and the ids of the facts in them."""
         reply = super().__new__(cls, text)
-        reply.disclosed = tuple(disclosed)
+        reply.disclosed = None if disclosed is None else tuple(disclosed)
         reply.leaves = leaves
         reply.trace = trace
         return reply
 
-    def __getnewargs_ex__(self) -> tuple[tuple[str, tuple[str, ...]], dict[str, Any]]:
+    def __getnewargs_ex__(self) -> tuple[tuple[str, tuple[str, ...] | None], dict[str, Any]]:
         return (str(self), self.disclosed), {"leaves": self.leaves, "trace": self.trace}
 
 

@@ -105,8 +105,8 @@ class PatientView:
     mood: Mood
     """How the patient feels, these words included."""
     mood_before: Mood
-    earlier: tuple[LedgerEntry, ...]
-    """What the ledger holds of the turns before."""
+    entries: tuple[LedgerEntry, ...]
+    """What the ledger holds of each turn in which the doctor spoke to the patient; of the last, but what is told."""
     last: bool
     """Whether the turns run out with this reply."""
 

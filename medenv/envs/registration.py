@@ -12,7 +12,7 @@ import pettingzoo
 from medenv.errors import MedenvError
 from medenv.registry import Registry, load
 
-__all__ = ["EnvironmentSpec", "make", "pprint_registry", "register", "spec"]
+__all__ = ["EnvironmentSpec", "make", "make_vec", "pprint_registry", "register", "spec"]
 
 EntryPoint = str | Callable[..., Any]
 
@@ -28,6 +28,8 @@ class EnvironmentSpec:
     """Makes the PettingZoo parallel face."""
     seat_entry_point: EntryPoint | None = None
     """Makes the Gymnasium face; takes `seat=`."""
+    vector_entry_point: EntryPoint | None = None
+    """Makes the Gymnasium face of many episodes at once; takes `num_envs=` and `seat=`."""
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Defaults for every face."""
 
@@ -41,6 +43,7 @@ def register(
     *,
     parallel_entry_point: EntryPoint | None = None,
     seat_entry_point: EntryPoint | None = None,
+    vector_entry_point: EntryPoint | None = None,
     kwargs: Mapping[str, Any] | None = None,
 ) -> None:
     """Registers an environment in medenv, and as `medenv/<id>` in Gymnasium and PettingZoo.
@@ -50,6 +53,7 @@ def register(
         entry_point: The AEC face, as a callable or an import string `package.module:name`.
         parallel_entry_point: The parallel face.
         seat_entry_point: The Gymnasium face; it takes `seat=`.
+        vector_entry_point: The Gymnasium face of many episodes at once; it takes `num_envs=` and `seat=`.
         kwargs: Defaults for every face.
 
     Raises:
@@ -57,18 +61,21 @@ def register(
     """
     if id in _environments:
         raise MedenvError(f"expected a new environment id, got {id!r}, which is registered already")
-    made = EnvironmentSpec(id, entry_point, parallel_entry_point, seat_entry_point, dict(kwargs or {}))
+    made = EnvironmentSpec(
+        id, entry_point, parallel_entry_point, seat_entry_point, vector_entry_point, dict(kwargs or {})
+    )
     _environments.register(id, made)
     name = f"medenv/{id}"
     pettingzoo.register("aec", name, entry_point=entry_point, kwargs=dict(made.kwargs))
     if parallel_entry_point is not None:
         pettingzoo.register("parallel", name, entry_point=parallel_entry_point, kwargs=dict(made.kwargs))
-    if seat_entry_point is not None:
+    if seat_entry_point is not None or vector_entry_point is not None:
         # Our own faces refuse steps out of order with one line that says what was expected, and Gymnasium's checker
         # warns of the NaN that an invalid episode has for a reward.
         gymnasium.register(
             name,
             entry_point=seat_entry_point,
+            vector_entry_point=vector_entry_point,
             kwargs=dict(made.kwargs),
             order_enforce=False,
             disable_env_checker=True,
@@ -108,6 +115,24 @@ def make(id: str, *, seat: str | None = None, **kwargs: Any) -> Any:
     return gymnasium.make(f"medenv/{id}", seat=seat, **kwargs)
 
 
+def make_vec(id: str, num_envs: int = 1, **kwargs: Any) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
+    """Makes many environments at once, for one seat, as `gymnasium.make_vec` does.
+
+    Args:
+        id: A registered id, such as "Consultation-v0".
+        num_envs: How many episodes are played side by side.
+        **kwargs: Over the defaults of the spec; see `medenv.envs.vector.ConsultationVector`.
+
+    Raises:
+        UnknownIdError: Nobody registered the id.
+        MedenvError: An argument does not fit.
+    """
+    found = spec(id)
+    if found.seat_entry_point is None and found.vector_entry_point is None:
+        raise MedenvError(f"expected an environment with a Gymnasium face, got {id!r}, which has none")
+    return gymnasium.make_vec(f"medenv/{id}", num_envs=num_envs, **kwargs)
+
+
 def pprint_registry() -> None:
     """Prints the registered environments and their faces."""
     for id in _environments:
@@ -115,6 +140,7 @@ def pprint_registry() -> None:
         faces = ["AEC"]
         faces += ["parallel"] if found.parallel_entry_point is not None else []
         faces += ["Gymnasium"] if found.seat_entry_point is not None else []
+        faces += ["Gymnasium vector"] if found.vector_entry_point is not None else []
         print(f"{id}: {', '.join(faces)}")
 
 
@@ -123,4 +149,5 @@ register(
     "medenv.envs.aec:ConsultationAEC",
     parallel_entry_point="medenv.envs.aec:ConsultationParallel",
     seat_entry_point="medenv.envs.seat:ConsultationSeat",
+    vector_entry_point="medenv.envs.vector:ConsultationVector",
 )

@@ -7,12 +7,11 @@ from typing import Any
 import gymnasium
 
 from medenv.agents.doctors import doctors
-from medenv.consultation.playing import play_now
-from medenv.consultation.seats import DOCTOR, PATIENT, Seat, seated
-from medenv.envs.session import SEATS, Session, running, transcript
-from medenv.envs.spaces import Utterance, observation, observation_space
+from medenv.consultation.seats import DOCTOR, Seat
+from medenv.envs.session import running, transcript
+from medenv.envs.sitting import Sitting, agent_seat, play_together
+from medenv.envs.spaces import Utterance, observation_space
 from medenv.envs.task import RecordSource, make_task
-from medenv.errors import EpisodeOverError, SeatError
 
 __all__ = ["ConsultationSeat"]
 
@@ -54,26 +53,21 @@ class ConsultationSeat(gymnasium.Env[dict[str, Any], str]):
             SeatError: There is no such seat.
             MedenvError: An argument of the task does not fit.
         """
-        if seat not in SEATS:
-            raise SeatError(f"expected a seat of {', '.join(SEATS)}; got {seat!r}")
-        self.seat = seat
+        self.seat = agent_seat(seat)
         self.render_mode = render_mode
         self.task = make_task(records, **task)
         self._doctor: Seat = doctors.get(doctor)() if isinstance(doctor, str) else doctor
         self.observation_space = observation_space(self.task.max_turns)
         self.action_space = Utterance(self.task.max_chars)
-        self._session: Session | None = None
-        self._filled: dict[str, Seat] = {}
+        self._sitting: Sitting | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Starts an episode."""
         super().reset(seed=seed)
-        session = self._session = Session(self.task, self.np_random, options)
-        record = session.episode.scenario.record
-        self._filled = {DOCTOR: seated(self._doctor, record), PATIENT: seated(self.task.patient, record)}
-        return self._advance(session)
+        self._sitting = Sitting(self.task, self.np_random, options, seat=self.seat, doctor=self._doctor)
+        return self._advance(self._sitting)
 
     def step(self, action: str) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Says something from the agent's seat and lets the others answer.
@@ -82,22 +76,17 @@ class ConsultationSeat(gymnasium.Env[dict[str, Any], str]):
             ActionError: The action is not a string.
             EpisodeOverError: The episode is over, or none was started.
         """
-        session = running(self._session)
-        if session.episode.over:
-            raise EpisodeOverError("expected reset() after the end of the episode, got another step")
-        session.episode.step(self.seat, action)
-        seen, info = self._advance(session)
-        reward = session.reward if self.seat == DOCTOR else 0.0
-        return seen, reward, session.terminated, session.truncated, info
+        sitting = running(self._sitting)
+        sitting.say(action)
+        seen, info = self._advance(sitting)
+        return seen, sitting.agent_reward, sitting.terminated, sitting.truncated, info
 
-    def _advance(self, session: Session) -> tuple[dict[str, Any], dict[str, Any]]:
-        cut = session.episode.cut
-        play_now(session.episode, self._filled, until=self.seat)
-        session.settle()
+    def _advance(self, sitting: Sitting) -> tuple[dict[str, Any], dict[str, Any]]:
+        play_together([sitting])
         if self.render_mode == "human":
-            print(transcript(session.episode))
-        return observation(session.episode.view(self.seat)), {**session.info(), "cut": cut}
+            print(transcript(sitting.episode))
+        return sitting.observation(), sitting.info()
 
     def render(self) -> str | None:
         """The talk so far; in the mode "human" it is printed with every step instead."""
-        return transcript(running(self._session).episode) if self.render_mode == "ansi" else None
+        return transcript(running(self._sitting).episode) if self.render_mode == "ansi" else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,11 +13,13 @@ from medenv.consultation.seats import DOCTOR, PATIENT
 from medenv.envs.task import Task
 from medenv.errors import EpisodeOverError
 from medenv.personas.registry import persona
-from medenv.rewards import Score
+from medenv.rewards import Judge, Score
 
 __all__ = ["SEATS", "Session", "running", "transcript"]
 
 SEATS = (DOCTOR, PATIENT)
+
+S = TypeVar("S", bound="Session")
 
 
 class Session:
@@ -42,10 +44,11 @@ class Session:
         self.episode.step(seat, message)
         self.settle()
 
-    def settle(self) -> None:
-        """Scores the episode if it is over."""
+    def settle(self, judge: Judge | None = None) -> None:
+        """Scores the episode if it is over, by the judge of the task or another."""
         if self.episode.over:
-            self.score = self.task.score_now(self.episode)
+            task = self.task if judge is None else replace(self.task, judge=judge)
+            self.score = task.score_now(self.episode)
             self.reward = math.nan if self.score is None else self.score.reward
 
     @property
@@ -75,7 +78,7 @@ class Session:
         return told
 
 
-def running(session: Session | None) -> Session:
+def running(session: S | None) -> S:
     """The session, if there is one.
 
     Raises:

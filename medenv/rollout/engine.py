@@ -19,7 +19,7 @@ from medenv.agents.doctors import doctors
 from medenv.consultation.episode import Episode
 from medenv.consultation.orders import OrderPolicy
 from medenv.consultation.playing import play
-from medenv.consultation.seats import DOCTOR, PATIENT, Privileged, Seat, seated
+from medenv.consultation.seats import DOCTOR, PATIENT, Privileged, Seat, release, seated
 from medenv.envs.task import RecordSource, Task, make_task
 from medenv.errors import RunError, SeatError
 from medenv.personas import Persona
@@ -133,13 +133,16 @@ async def arollout(
             finished.update(file.finished)
         advance = stack.enter_context(_Progress(len(plan), len(finished))) if progress else None
         waiting = [planned for planned in plan if planned.id not in finished]
-        async with aclosing(collect(made, seat, waiting, concurrency=concurrency)) as trajectories:
-            async for trajectory in trajectories:
-                finished[trajectory.id] = trajectory
-                if file is not None:
-                    file.append(trajectory)
-                if advance is not None:
-                    advance()
+        try:
+            async with aclosing(collect(made, seat, waiting, concurrency=concurrency)) as trajectories:
+                async for trajectory in trajectories:
+                    finished[trajectory.id] = trajectory
+                    if file is not None:
+                        file.append(trajectory)
+                    if advance is not None:
+                        advance()
+        finally:
+            await release(seat, made.patient, made.judge)
         result = [finished[planned.id] for planned in plan]
         if file is not None:
             file.complete(result)
@@ -252,6 +255,7 @@ def run_settings(
         "episodes": episodes,
         "group_size": group_size,
         **{name: _name(value) for name, value in given.arguments.items()},
+        "patient": _name(task.patient if hasattr(task.patient, "id") else given.arguments["patient"]),
         "records": len(task.records),
         "persona": [persona.id for persona in task.personas],
         "content": sha256,

@@ -57,7 +57,7 @@ def view(*questions: Question, released: str = "", withheld: str = "", **changes
         planned=False,
         mood="calm",
         mood_before="calm",
-        earlier=(),
+        entries=(),
         last=False,
     )
     return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
