@@ -59,7 +59,7 @@ def matched(row: Mapping[str, Any], found: Sequence[Claim]) -> Iterator[tuple[Ma
         overlaps = [(min(stop, end) - max(start, begin), -i) for i, (begin, end, _) in enumerate(labelled)]
         shared, i = max(overlaps, default=(0, 0))
         for j, (begin, end, _) in enumerate(labelled):
-            if -i == j and shared > 0 or min(stop, end) - max(start, begin) > 0.6 * (end - begin):
+            if (-i == j and shared > 0) or min(stop, end) - max(start, begin) > 0.6 * (end - begin):
                 parts[j].append(claim)
     for i, (_, _, label) in enumerate(labelled):
         yield label, parts[i]
@@ -93,11 +93,16 @@ def counted(rows: Sequence[Mapping[str, Any]], errors: list[str]) -> dict[str, A
             if (label["verdict"] in FAITHFUL) != (verdict in FAITHFUL):
                 told = [(claim.text, claim.standing, claim.facts) for claim in claims]
                 kind = "LET THROUGH" if verdict in FAITHFUL else "refused"
-                errors.append(f"{kind} {label['verdict']} {label['facts']} {row['record']} D: {row['doctor']} | {label['text']} | {told}")
+                errors.append(
+                    f"{kind} {label['verdict']} {label['facts']} {row['record']}"
+                    f" D: {row['doctor']} | {label['text']} | {told}"
+                )
         faithful = all(label["verdict"] in FAITHFUL for label in row["claims"])
         passed = all(claim.standing in FAITHFUL for claim in found)
         replies[f"{'faithful' if faithful else 'unfaithful'} {'passed' if passed else 'refused'}"] += 1
-    unfaithful = [(verdict, n) for label in STANDINGS if label not in FAITHFUL for verdict, n in confusion[label].items()]
+    unfaithful = [
+        (verdict, n) for label in STANDINGS if label not in FAITHFUL for verdict, n in confusion[label].items()
+    ]
     faithful_ = [(verdict, n) for label in FAITHFUL for verdict, n in confusion[label].items()]
     let = sum(n for verdict, n in unfaithful if verdict in FAITHFUL)
     refused = sum(n for verdict, n in faithful_ if verdict not in FAITHFUL)
@@ -126,7 +131,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write the numbers as JSON")
-    parser.add_argument("--errors", action="store_true", help="print what is judged wrongly, of the development set only")
+    parser.add_argument(
+        "--errors", action="store_true", help="print what is judged wrongly, of the development set only"
+    )
     arguments = parser.parse_args(argv)
     results = {}
     for name in SETS:

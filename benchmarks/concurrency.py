@@ -14,10 +14,10 @@ The peers do far less. "asyncio" is 1,024 coroutines that call one backend over 
 "gem" is GEM's own vector environment (`gem.make_vec(..., async_mode=True)`), with a thread for each of 1,024
 environments, whose `step` sleeps 500 ms and returns a constant; its threads are started before the clock is.
 
-Rates are calls a second. "whole" counts everything from the first call to the last score, with the start and with the
-tail, when the plan is at its end and seats stay empty. "steady" counts the calls that end between the first one that
-does and the moment the last episode of the plan begins, in which every seat is taken. "milliseconds_per_call" is the
-processor time of the process, with the event loop and the backend. Above 0.49 one core cannot reach the ideal.
+Rates are calls a second. "full" counts the calls that end between the first one that is sent and the moment the last
+episode of the plan begins, in which every seat is taken: with the start, without the tail. "whole" counts everything up
+to the last score, with the tail, in which seats stay empty because the plan is at its end. "milliseconds_per_call" is
+the processor time of the process, with the event loop and the backend. Above 0.49 one core cannot reach the ideal.
 
 "memory" plays episodes through `collect`, which keeps none of them, in processes of their own: what is resident after
 more and more episodes (the slope is what each leaves behind), and the most that is resident with more and more at once.
@@ -100,11 +100,11 @@ def questions() -> Sequence[str]:
     return [topic["question"] for topic in topics().values()]
 
 
-def answer(request: Request) -> str:
-    """What the one model says, in the doctor's seat and in the patient's."""
+def answer(request: Request) -> Reply:
+    """What the one model says, in the doctor's seat and in the patient's; nobody counts tokens."""
     if request.conversation.startswith("doctor:"):
-        return as_doctor(request)
-    return as_patient(request.messages[-1].content)
+        return Reply(as_doctor(request))
+    return Reply(as_patient(request.messages[-1].content))
 
 
 def as_doctor(request: Request) -> str:
@@ -146,12 +146,11 @@ class Clocked:
 
 def rates(ended: Sequence[float], start: float, full_until: float, end: float, spent: float) -> dict[str, float]:
     """The figures of one pass; see the top of this file."""
-    steady = [moment for moment in ended if moment <= full_until]
     return {
         "calls": len(ended),
         "seconds": end - start,
+        "rate_full": sum(moment <= full_until for moment in ended) / (full_until - start),
         "rate_whole": len(ended) / (end - start),
-        "rate_steady": len(steady) / (full_until - ended[0]),
         "milliseconds_per_call": 1000 * spent / len(ended),
     }
 
@@ -197,7 +196,7 @@ def repairs_of(trajectory: Trajectory) -> Iterator[str]:
 
 async def bare_loops(at_once: int, calls_each: int, latency: float) -> dict[str, Any]:
     """One pass of plain asyncio."""
-    clocked = Clocked(ScriptedBackend(lambda request: CLOSING, latency=latency))
+    clocked = Clocked(ScriptedBackend(lambda request: Reply(CLOSING), latency=latency))
     request = Request((Message("user", "Hello"),))
 
     async def loop() -> None:
@@ -221,7 +220,7 @@ def gem_threads(python: Path, at_once: int, steps: int, latency: float) -> dict[
         "calls": calls,
         "seconds": seconds,
         "rate_whole": calls / seconds,
-        "rate_steady": calls / seconds,
+        "rate_full": calls / seconds,
         "milliseconds_per_call": 1000 * measured["processor_seconds"] / calls,
     }
 

@@ -10,8 +10,8 @@ the library. Every request is written down with its conversation. "replay" is a 
 "unordered" is 32 users who send the same requests in an order drawn at random, with no regard to conversations; no
 rollout could do that, and it is there for comparison.
 
-Passes alternate, each replay with the requests of the rollout before it, after one rollout and one replay that do not
-count. Before each pass the prefix cache of the server is emptied (POST /reset_prefix_cache, which vLLM has where
+Passes alternate, each replay with the requests of the rollout before it, after a short one of each that does
+not count. Before each pass the prefix cache of the server is emptied (POST /reset_prefix_cache, which vLLM has where
 VLLM_SERVER_DEV_MODE=1 is set); "cache_emptied" says whether the server did. "ratio" is the median over the pairs of the
 rollout's requests a second over the replay's. Requests carry their seed, but what a server samples also depends on what
 else is in the batch, so the tokens of the replies are counted too, and "ratio_of_tokens" compares tokens a second.
@@ -37,6 +37,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -52,6 +53,8 @@ from medenv.envs.task import make_task
 from medenv.rollout import collect, make_plan
 
 COUNTERS = ("vllm:prefix_cache_queries", "vllm:prefix_cache_hits")
+WARM_UP = 8
+"""Consultations before anything counts."""
 BLOCK = re.compile(r'block_size="(\d+)"')
 
 Body: TypeAlias = dict[str, Any]
@@ -114,12 +117,14 @@ class Pass:
 # The passes
 
 
-async def rolled_out(url: str, model: str, options: argparse.Namespace) -> tuple[Pass, dict[str, list[Exchange]]]:
-    """Consultations through medenv, and the requests that they made."""
+async def rolled_out(
+    url: str, model: str, consultations: int, options: argparse.Namespace
+) -> tuple[Pass, dict[str, list[Exchange]]]:
+    """Consultations through medenv, and the requests that they made, by conversation."""
     recording = Recording(VllmServer(url, model, max_concurrency=options.at_once))
     patient = SimulatedPatient(recording, max_tokens=options.max_tokens)
     task = make_task("library", patient=patient, max_turns=options.max_turns)
-    plan = make_plan(task, groups=options.consultations)
+    plan = make_plan(task, groups=consultations)
     repairs: dict[str, int] = {}
     processor, start = time.process_time(), time.perf_counter()
     async for trajectory in collect(task, ChecklistDoctor(), plan, concurrency=options.at_once):
@@ -287,18 +292,21 @@ async def measured(url: str, options: argparse.Namespace) -> dict[str, Any]:
     for repetition in range(-1, options.repetitions):
         counts = repetition >= 0
         before = await counters(url)
-        _, exchanges = await one("rollout", lambda: rolled_out(url, model, options), counts=counts)
+        number = options.consultations if counts else WARM_UP
+        _, exchanges = await one(
+            "rollout", lambda number=number: rolled_out(url, model, number, options), counts=counts
+        )
         after = await counters(url)
         if counts:
             recorded += exchanges.values()
             for name in totals:
                 totals[name] += after.get(name, 0.0) - before.get(name, 0.0)
         work = [[body_of(each.request, model) for each in several] for several in exchanges.values()]
-        await one("replay", lambda work=work: replayed(url, work, options.at_once), counts=counts)
+        await one("replay", partial(replayed, url, work, options.at_once), counts=counts)
         if repetition >= options.repetitions - options.unordered:
             shuffled = [[body] for bodies in work for body in bodies]
             random.Random(repetition).shuffle(shuffled)
-            await one("unordered", lambda work=shuffled: replayed(url, work, options.at_once), counts=True)
+            await one("unordered", partial(replayed, url, shuffled, options.at_once), counts=True)
     pairs = list(zip(passes["rollout"], passes["replay"], strict=True))
     tokens = {name: sum(each.tokens for each in passes[name]) for name in ("rollout", "replay")}
     queries, hits = (totals[name] for name in COUNTERS)
@@ -336,7 +344,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=32, help="consultations, and users, at the same time")
     parser.add_argument("--consultations", type=int, default=64)
     parser.add_argument("--max-turns", type=int, default=12)
-    parser.add_argument("--max-tokens", type=int, default=48, help="the longest draft of the patient")
+    parser.add_argument("--max-tokens", type=int, default=32, help="the longest draft of the patient")
     parser.add_argument("--repetitions", type=int, default=3, help="pairs of a rollout and a replay")
     parser.add_argument("--unordered", type=int, default=1, help="in how many of them there is an unordered replay too")
     parser.add_argument("--out", type=Path, help="write the result here as JSON")

@@ -27,6 +27,7 @@ COMMANDS = [
     ["evaluate"],
     ["train"],
     ["report"],
+    ["serve"],
 ]
 RECORD = "lib-01"
 

@@ -22,7 +22,7 @@ ORDER = (
 def test_the_exported_names():
     assert sorted(medenv.__all__) == [
         "EnvironmentSpec", "Evaluation", "Persona", "Record", "RecordSet", "Trajectory", "evaluate", "load_records", "make",
-        "pprint_registry", "register", "register_persona", "rollout", "spec",
+        "make_vec", "pprint_registry", "register", "register_persona", "rollout", "spec",
     ]  # fmt: skip
     assert all(callable(getattr(medenv, name)) for name in medenv.__all__)
 
@@ -39,7 +39,7 @@ def test_import_is_light():
     code = (
         # The processor's time, which a busy machine does not stretch.
         "import time, sys; start = time.process_time(); import medenv; spent = time.process_time() - start;"
-        "print(spent, *(m for m in ('torch', 'transformers', 'vllm', 'matplotlib', 'jinja2') if m in sys.modules))"
+        "print(spent, *(m for m in ('torch', 'transformers', 'vllm', 'aiohttp', 'tenacity', 'matplotlib', 'jinja2') if m in sys.modules))"
     )
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(5)]
     assert all(len(run.stdout.split()) == 1 for run in runs), runs[0].stdout

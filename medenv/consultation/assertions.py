@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from medenv.consultation.phrases import Phrases
 from medenv.consultation.words import Words
 
-__all__ = ["Amount", "Sentence", "Speech", "Token", "Vocabulary", "read", "vocabulary"]
+__all__ = ["Amount", "Sentence", "Token", "Vocabulary", "read", "vocabulary"]
 
 _TOKEN = re.compile(
     r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['\u2019\u02bc`\u00b4][^\W\d_]+)*|(?<=\s)-(?=\s)|[^\w\s'\u2019\u02bc`\u00b4/-]+|[/_]"
@@ -23,6 +23,15 @@ _END = frozenset(".?!;\n\u2026\u3002\uff1f\uff01*()[]")
 _PAUSE = frozenset(",:\u2013\u2014\uff0c\u3001-")
 _SIGNS = frozenset("\"'%&+=<>#@\u201c\u201d\u2018\u2019\u00b0$\u00a3\u20ac~^|{}\\")
 _OPENING = frozenset("*([")
+
+
+_HALF, _TEN = 0.5, 10
+_ONE = frozenset(("a", "an"))
+_PART_OF = frozenset(("of", "a", "an"))
+_FILLERS = frozenset(("of", "more", "solid", "full", "long", "good", "whole", "last"))
+"""Words that may stand between a number and its unit."""
+MAX_SENTENCE = 60
+"""The most words that are read as one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,30 @@ class Sentence:
     """The positions of the words that deny."""
     end: int
 
+    def where(self, i: int) -> int:
+        """Where in the text the word at a position begins; after the last one, where the sentence ends."""
+        return self.tokens[i].start if i < len(self.tokens) else self.end
+
+    def part(self, start: int, stop: int) -> Sentence:
+        """Some of its words as a sentence."""
+        if not start and stop == len(self.tokens):
+            return self
+        inside = range(start, stop)
+
+        def moved(at: Iterable[int]) -> tuple[int, ...]:
+            return tuple(i - start for i in at)
+
+        return Sentence(
+            self.tokens[start:stop],
+            [(label, moved(at)) for label, at in self.phrases if at[0] in inside and at[-1] in inside],
+            [replace(a, at=moved(a.at)) for a in self.amounts if a.at[0] in inside and a.at[-1] in inside],
+            sorted({0, *(i - start for i in self.starts if i in inside)}),
+            self.asks and stop == len(self.tokens),
+            self.staged,
+            frozenset(i - start for i in self.denies if i in inside),
+            self.where(stop),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
@@ -77,7 +110,7 @@ class Vocabulary:
     weak: frozenset[str]
     denying: frozenset[str]
     phrases: Phrases[str]
-    opposites: tuple[tuple[frozenset[str], ...], ...]
+    opposites: Mapping[str, tuple[tuple[int, int], ...]]
     kin: frozenset[str]
     sets: Mapping[str, frozenset[str]]
     marks: frozenset[str]
@@ -129,19 +162,34 @@ def vocabulary() -> Vocabulary:
         for text in texts
         if len(elements := pattern(text)) > 1 or not (elements and free.issuperset(elements[0] or ()))
     ]
+    sides = [
+        [
+            frozenset(word for word in side.split() if word[0] == "~") | flat([w for w in side.split() if w[0] != "~"])
+            for side in group
+        ]
+        for group in data["opposites"]
+    ]
     return Vocabulary(
         words=words,
         free=free,
         weak=flat(data["weak"]),
         denying=flat(data["denying"]),
         phrases=Phrases(patterns),
-        opposites=tuple(tuple(frozenset(flat(side)) | {f"~{w[1:]}" for w in side.split() if w[0] == "~"} for side in group) for group in data["opposites"]),
+        opposites={
+            name: tuple((n, m) for n, group in enumerate(sides) for m, side in enumerate(group) if name in side)
+            for name in frozenset().union(*(side for group in sides for side in group))
+        },
         kin=flat(data["kin"]),
         sets={name: flat(texts) for name, texts in data["sets"].items()},
         marks=frozenset(f"~{name}" for name in data["marks"]),
         weakly=frozenset(f"~{name}" for name in data["sets"]["weakly"].split()),
         denials={f"~{name}": f"~{denied}" for name, denied in data["denials"].items()},
-        units={form: (unit, float(size)) for unit, sizes in data["units"].items() for word, size in sizes.items() for form in words.normal(word)},
+        units={
+            form: (unit, float(size))
+            for unit, sizes in data["units"].items()
+            for word, size in sizes.items()
+            for form in words.normal(word)
+        },
         numbers={form: float(n) for word, n in data["numbers"].items() for form in words.normal(word)},
         tens={form: float(n) for word, n in data["tens"].items() for form in words.normal(word)},
         cjk=frozenset(data["cjk"]),
@@ -153,9 +201,6 @@ def read(text: str) -> list[Sentence]:
     return [_sentence(tokens, asks, staged, end) for tokens, asks, staged, end in _sentences(text)]
 
 
-Speech = list[Sentence]
-
-
 def _sentences(text: str) -> Iterator[tuple[list[Token], bool, bool, int]]:
     known = vocabulary()
     tokens: list[Token] = []
@@ -164,6 +209,9 @@ def _sentences(text: str) -> Iterator[tuple[list[Token], bool, bool, int]]:
     for match in _TOKEN.finditer(text):
         token = match.group()
         first = token[0]
+        if len(tokens) >= MAX_SENTENCE:
+            yield tokens, False, staged, match.start()
+            tokens = []
         if first.isdigit():
             tokens.append(Token(token, match.start(), match.end(), mark, number=True))
             mark = ""
@@ -193,13 +241,6 @@ def _abbreviates(text: str, at: int, tokens: Sequence[Token]) -> bool:
     return bool(tokens) and tokens[-1].word in ("dr", "mr", "mrs", "ms", "st") and text[at + 1 : at + 2] == " "
 
 
-_CLAUSE = frozenset("i we he she it they there this that my his her our their its you".split())
-_TURN = frozenset("but because though although so except whereas however only".split())
-_UNDER = frozenset("when if while whilst until before after unless than as whenever once where whether since".split())
-_LINK = frozenset("and or nor plus but so".split())
-_LOOSE = frozenset("with when after since for from while if as because which who that though although before until on in at then whenever except only by than".split())
-
-
 def _sentence(tokens: list[Token], asks: bool, staged: bool, end: int) -> Sentence:
     known = vocabulary()
     words = [token.word for token in tokens]
@@ -210,13 +251,19 @@ def _sentence(tokens: list[Token], asks: bool, staged: bool, end: int) -> Senten
             tokens[i].number = True
     kept: list[tuple[str, tuple[int, ...]]] = []
     for match in found:
-        if any(tokens[i].mark and _PAUSE.intersection(tokens[i].mark) for i in range(match.at[0] + 1, match.at[-1] + 1)):
+        if any(
+            tokens[i].mark and _PAUSE.intersection(tokens[i].mark) for i in range(match.at[0] + 1, match.at[-1] + 1)
+        ):
             continue
         kept.append((match.label, match.at))
     denies = _sign(tokens, {i for label, at in kept if len(at) > 1 and label not in known.denials for i in at})
+    within = {i for _, at in kept if known.free.issuperset(words[j] for j in at) for i in range(at[0] + 1, at[-1] + 1)}
     starts = [0]
     for i in range(1, len(tokens)):
-        if tokens[i].mark or (words[i] in _LINK and i + 1 < len(tokens)) or words[i] in _LOOSE:
+        if i in within:
+            continue
+        links = words[i] in known.sets["links"] and i + 1 < len(tokens)
+        if tokens[i].mark or links or words[i] in known.sets["loose"]:
             starts.append(i)
     return Sentence(tokens, kept, amounts, starts, asks, staged, denies, end)
 
@@ -230,17 +277,18 @@ def _sign(tokens: list[Token], taken: set[int]) -> frozenset[int]:
     """
     known = vocabulary()
     denies: set[int] = set()
+    turns, links, starts = known.sets["turns"], known.sets["links"], known.sets["starts"]
     active, begun, under = -1, 0, False
     n = len(tokens)
     for i, token in enumerate(tokens):
         word = token.word
         after = tokens[i + 1] if i + 1 < n else None
         fresh = False
-        if word in _TURN:
+        if word in turns:
             fresh = True
-        elif token.mark or word in _LINK:
-            j = i + (word in _LINK)
-            fresh = j < n and tokens[j].word in _CLAUSE and not (word in ("or", "nor"))
+        elif token.mark or word in links:
+            j = i + (word in links)
+            fresh = j < n and tokens[j].word in starts and word not in ("or", "nor")
             if token.mark and ":" in token.mark:
                 fresh = True
             if not fresh and active < 0:
@@ -256,76 +304,93 @@ def _sign(tokens: list[Token], taken: set[int]) -> frozenset[int]:
             denies.add(i)
             active, under = i, False
             continue
-        if word in _UNDER and active >= 0:
+        if word in known.sets["under"] and active >= 0:
             under = True
         if active >= 0:
             token.sign = 0 if under else -1
     for i in denies:
-        scope = [t for t in tokens[i + 1 :] if t.sign == -1 and t.word not in known.free]
-        if not scope:
+        scope = itertools.takewhile(lambda t: t.sign == -1, tokens[i + 1 :])
+        if all(t.word in known.free for t in scope):  # "The fever is not there."
             for j in range(i - 1, -1, -1):
-                if tokens[j + 1].mark or tokens[j].word in _TURN:
+                if tokens[j + 1].mark or tokens[j].word in turns:
                     break
                 tokens[j].sign = -1
     return frozenset(denies)
 
 
 def _amounts(tokens: Sequence[Token]) -> list[Amount]:
+    """The numbers of a sentence, each with the unit that follows it."""
     known = vocabulary()
     found: list[Amount] = []
     i = 0
     while i < len(tokens):
-        at = [i]
-        token = tokens[i]
-        value: float | None = None
-        if token.number and token.word[0].isdigit():
-            value = _number(token.word)
-        elif token.word in known.tens:
-            value = known.tens[token.word]
-            if i + 1 < len(tokens) and not tokens[i + 1].mark and 0 < known.numbers.get(tokens[i + 1].word, 0) < 10:
-                value += known.numbers[tokens[i + 1].word]
-                at.append(i + 1)
-        elif token.word in known.numbers and not (token.word == "one" and not _counts(tokens, i)):
-            value = known.numbers[token.word]
-        elif token.word in ("a", "an", "per", "each", "every") and i + 1 < len(tokens) and tokens[i + 1].word in known.units:
-            unit = known.units[tokens[i + 1].word]
-            if token.word in ("a", "an") and unit[0] != "#" and not (found and found[-1].at[-1] == i - 1):
-                value = 1.0
-        if value is None:
+        said = _value(tokens, i, after=bool(found) and found[-1].at[-1] == i - 1)
+        if said is None:
             i += 1
             continue
-        j = at[-1] + 1
-        while j < len(tokens) and j <= at[-1] + 2 and not tokens[j].mark and tokens[j].word in ("and", "a", "half", "of", "or"):
-            if tokens[j].word == "half" and j + 1 < len(tokens):
-                value += 0.5
-                at = list(range(at[0], j + 1))
-                j += 1
-                break
-            j += 1
+        value, stop = said
+        unit = _unit_after(tokens, stop, halved=value == _HALF)
+        if unit is None:
+            found.append(Amount(value, "", "", tuple(range(i, stop))))
         else:
-            j = at[-1] + 1
-        while j < len(tokens) and j <= at[-1] + 3 and tokens[j].word in (("of", "a", "an") if value == 0.5 else ("of", "more", "solid", "full", "long", "good", "whole", "last")):
-            j += 1
-        unit_at = j if j < len(tokens) and not tokens[j].mark and tokens[j].word in known.units else None
-        if unit_at is None:
-            found.append(Amount(value, "", "", tuple(at)))
-            i = at[-1] + 1
-        else:
-            dimension, size = known.units[tokens[unit_at].word]
-            found.append(Amount(value * size, dimension, tokens[unit_at].word, (*at, *range(at[-1] + 1, unit_at + 1))))
-            i = unit_at + 1
+            dimension, size = known.units[tokens[unit].word]
+            stop = unit + 1
+            found.append(Amount(value * size, dimension, tokens[unit].word, tuple(range(i, stop))))
+        i = stop
     return found
+
+
+def _value(tokens: Sequence[Token], i: int, *, after: bool) -> tuple[float, int] | None:
+    """The number that begins at a word, and where it ends; `after` another number "a" counts nothing ("two a day")."""
+    known, word = vocabulary(), tokens[i].word
+    following = tokens[i + 1] if i + 1 < len(tokens) and not tokens[i + 1].mark else None
+    value: float | None = None
+    stop = i + 1
+    if tokens[i].number:
+        value = _number(word)
+    elif word in known.tens:
+        value = known.tens[word]
+        ones = known.numbers.get(following.word, 0.0) if following is not None else 0.0
+        if 1 <= ones < _TEN:
+            value, stop = value + ones, i + 2
+    elif word in known.numbers and (word != "one" or _counts(tokens, i)):
+        value = known.numbers[word]
+    elif word in _ONE and not after and following is not None and following.word in known.units:
+        value = 1.0
+    if value is None:
+        return None
+    for more in (("and", "a", "half"), ("and", "half")):
+        if tuple(token.word for token in tokens[stop : stop + len(more)]) == more:
+            return value + _HALF, stop + len(more)
+    return value, stop
+
+
+def _unit_after(tokens: Sequence[Token], i: int, *, halved: bool) -> int | None:
+    """Where the unit of a number stands that ends before a word."""
+    between = _PART_OF if halved else _FILLERS
+    stop = min(len(tokens), i + 3)
+    while i < stop and tokens[i].word in between and not tokens[i].mark:
+        i += 1
+    here = i < len(tokens) and not tokens[i].mark and tokens[i].word in vocabulary().units
+    return i if here else None
 
 
 def _counts(tokens: Sequence[Token], i: int) -> bool:
     """Whether "one" counts something rather than stands for it."""
     after = tokens[i + 1] if i + 1 < len(tokens) else None
     before = tokens[i - 1].word if i else ""
-    return after is not None and not after.mark and before not in ("the", "this", "that", "which", "no", "my", "left", "right") and after.word not in vocabulary().free
+    return (
+        after is not None
+        and not after.mark
+        and before not in ("the", "this", "that", "which", "no", "my", "left", "right")
+        and after.word not in vocabulary().free
+    )
 
 
 def _number(text: str) -> float | None:
-    digits = text.replace(",", "") if re.fullmatch(r"\d{1,3}(?:,\d{3})+", text) else text.replace(",", ".").replace(":", ".")
+    digits = (
+        text.replace(",", "") if re.fullmatch(r"\d{1,3}(?:,\d{3})+", text) else text.replace(",", ".").replace(":", ".")
+    )
     try:
         return float(digits) if len(digits) < 12 else None
     except ValueError:

@@ -1,22 +1,22 @@
 """Grounding: what a patient's reply claims, held against the facts of the record.
 
 A reply is cut into sentences and these into runs of words. A run stands if one fact that may be told explains all of
-it: every word that names something, with what is denied in it, every number, side, time and relative. What is not
-known is not believed, so that a claim that is refused may well be true, but hardly one that passes is not.
+it: every word that names something, whether it is denied, every number, side, time and relative. What is not known is
+not believed: a claim that is refused may well be true, but one that passes is hardly ever false.
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from typing import Literal, TypeAlias
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, NamedTuple, TypeAlias
 
-from medenv.consultation.assertions import Amount, Sentence, Token, read, vocabulary
-from medenv.consultation.lexicon import lexicon
+from medenv.consultation.assertions import Sentence, read, vocabulary
+from medenv.consultation.explaining import Explainer, Story, story_of
 from medenv.consultation.phrases import Phrases
+from medenv.consultation.unspaced import clauses_of_cjk, plain_characters, script_of, telling_same, telling_shared
 from medenv.records.identifiers import find_identifiers
 from medenv.records.record import Fact
 
@@ -25,10 +25,21 @@ __all__ = ["Claim", "Standing", "claims_in"]
 Standing: TypeAlias = Literal["supported", "chatter", "unsupported", "contradicting", "undisclosed", "identity"]
 """How a claim stands to the facts; only what is supported and chatter may be said."""
 
-MAX_LENGTH = 20_000
-"""The characters of a reply that are read; nobody speaks more at a time, and the rest is supported by nothing."""
-MAX_RUN = 8
-"""The most runs of a sentence that are held together against one fact."""
+MAX_LENGTH = 8000
+"""The characters of a reply that are read; nobody speaks more at a time, and nothing supports the rest."""
+MAX_RUNS = 8
+"""The most runs of words that are held together against one fact."""
+MIN_WORDS = 3
+"""A text of fewer words ("No, never.") is no fact's very words."""
+
+_DROPPED = frozenset(
+    ("a", "an", "the", "be", "have", "would", "sort", "of", "kind", "very", "much", "at", "all", "some", "any")
+)
+_DROPPED_TOO = ("really", "quite", "rather", "just", "actually", "pretty")
+"""Words that a patient who speaks little of the language leaves out, and those that a full form adds."""
+_OPENS = frozenset(("and", "but", "so", "also", "because", "well", "yes", "no"))
+_CLOSES = frozenset(("and", "but", "so"))
+_SPEAKERS = frozenset(("patient", "doctor", "assistant", "user", "system"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,15 @@ class Claim:
     """The ids of the facts that it tells (supported), gets wrong (contradicting) or gives away (undisclosed)."""
 
 
+class _Piece(NamedTuple):
+    """From where to where a claim stands (in characters or words), how, and the ids of its facts."""
+
+    start: int
+    stop: int
+    standing: Standing
+    facts: tuple[str, ...] = ()
+
+
 def claims_in(
     reply: str,
     facts: Sequence[Fact],
@@ -51,564 +71,351 @@ def claims_in(
     doctor: str = "",
     chatter: Collection[str] = (),
 ) -> tuple[Claim, ...]:
-    """Cuts a reply into claims and says how each stands to the facts of a record.
+    """Cuts a reply into claims and says how each stands to the facts of a record; never raises.
 
     Args:
         reply: The patient's words.
         facts: All facts of the record.
         allowed: The ids of those that may be told now.
         asked: The ids of those that the doctor's last question asked for, against which a bare "no" is held.
-        doctor: The doctor's last words; what the reply only echoes backs nothing.
+        doctor: The doctor's last words. What the reply only echoes backs nothing.
         chatter: Whole sentences that are known to claim nothing.
     """
-    head, rest = reply[:MAX_LENGTH], reply[MAX_LENGTH:]
-    story = _story(tuple(facts))
-    claims = [Claim(head[start:end].strip(), standing, ids) for start, end, standing, ids in _Judge(
-        story, frozenset(allowed), tuple(asked), doctor, _chatter(frozenset(chatter))
-    ).claims(head)]
+    read_, rest = reply[:MAX_LENGTH], reply[MAX_LENGTH:]
+    story = story_of(tuple(facts))
+    if (script := script_of(read_)) == "latin":
+        judge = _Judge(story, frozenset(allowed), tuple(asked), doctor, _sentences(frozenset(chatter)))
+        pieces = judge.pieces(read_)
+    elif script == "cjk":
+        pieces = _in_cjk(read_, facts, frozenset(allowed), {plain_characters(text) for text in chatter})
+    else:
+        pieces = _in_other(read_, facts, frozenset(allowed), {plain_characters(text) for text in chatter})
+    named = [(found.start, found.end) for found in find_identifiers(read_)]
+    claims = []
+    for start, stop, standing, ids in pieces:
+        if any(start < end and begin < stop for begin, end in named):
+            standing, ids = "identity", ()
+        if text := read_[start:stop].strip():
+            claims.append(Claim(text, standing, ids))
     if rest.strip():
         claims.append(Claim(rest, "unsupported"))
-    return tuple(claim for claim in claims if claim.text)
+    return tuple(claims)
 
 
-Piece: TypeAlias = tuple[int, int, Standing, tuple[str, ...]]
-"""Where a claim stands in the reply, how it stands to the facts, and their ids."""
-
-_DROPPED = frozenset("a an the be have would really quite rather just actually sort of kind pretty very much at all some any".split())
-"""Words that a patient who speaks little of the language leaves out, and those that a full form adds."""
-_OPENS = frozenset("and but so also because well yes no yeah".split())
-_BELIEFS = ("ideas", "concerns", "expectations")
+def _worded(text: str) -> list[str]:
+    return [token.word for sentence in read(text) for token in sentence.tokens if token.word not in _dropped()]
 
 
-@dataclass(slots=True)
-class _Told:
-    """A fact, and what its texts say."""
-
-    fact: Fact
-    units: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    """Its words and phrases, each with whether it is said to be so."""
-    every: set[str] = field(default_factory=set)
-    """All its words, those that name nothing among them."""
-    amounts: list[tuple[Amount, frozenset[str]]] = field(default_factory=list)
-    """Its numbers, each with the words said in one breath with it."""
-    kin: set[str] = field(default_factory=set)
-    denies: bool = False
+@lru_cache(maxsize=1)
+def _dropped() -> frozenset[str]:
+    return _DROPPED.union(form for word in _DROPPED_TOO for form in vocabulary().words.normal(word))
 
 
-@dataclass(slots=True)
-class _Story:
-    """The facts of one record, indexed."""
-
-    told: list[_Told]
-    by_unit: dict[str, list[int]]
-    texts: Phrases[int]
-    caregiver: bool
+def _phrases(worded: Iterator[tuple[list[str], int]]) -> Phrases[int]:
+    return Phrases(([frozenset((word,)) for word in words], label) for words, label in worded if words)
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """Something that a run names."""
-
-    names: tuple[tuple[str, int], ...]
-    """Its word and the phrases around it, each with whether it is said to be so; one of them has to be explained."""
-    weak: bool
-    soft: bool
-
-
-@dataclass(slots=True)
-class _Fit:
-    """How far a fact explains a run of words."""
-
-    told: _Told
-    explained: int = 0
-    weak: int = 0
-    """How many of the words that it explains say how much or when, not what."""
-    foreign: int = 0
-    """How many words that name something it does not explain."""
-    soft: int = 0
-    """How many of the ordinary ones among these."""
-    wrong: bool = False
-    """Whether the run gets it wrong."""
-
-    @property
-    def holds(self) -> bool:
-        return not (self.wrong or self.foreign) and self.explained + self.weak > 0 and self.soft <= self.explained / 2
-
-
-@lru_cache(maxsize=512)
-def _story(facts: tuple[Fact, ...]) -> _Story:
-    told = [_told(fact) for fact in facts]
-    by_unit: dict[str, list[int]] = defaultdict(list)
-    for i, each in enumerate(told):
-        for unit in each.units:
-            by_unit[unit].append(i)
-    texts = [(_worded(text), i) for i, fact in enumerate(facts) for text in dict.fromkeys((fact.lay, fact.statement))]
-    spoken = sum(bool({"he", "she", "they", "him", "her", "his"}.intersection(w for s in read(fact.lay) for t in s.tokens for w in (t.word,))) for fact in facts)
-    return _Story(told, dict(by_unit), Phrases((words, i) for words, i in texts if words), spoken > len(facts) / 2)
+_CHATTER = -1
 
 
 @lru_cache(maxsize=64)
-def _chatter(sentences: frozenset[str]) -> Phrases[int]:
-    return Phrases((words, 0) for text in sorted(sentences) if (words := _worded(text)))
+def _sentences(chatter: frozenset[str]) -> Phrases[int]:
+    return _phrases((_worded(text), _CHATTER) for text in sorted(chatter))
 
 
-@lru_cache(maxsize=1 << 13)
-def _told(fact: Fact) -> _Told:
-    known = vocabulary()
-    told = _Told(fact)
-    for text in (fact.statement, fact.lay):
-        for sentence in read(text):
-            words = sentence.tokens
-            counted = {i for amount in sentence.amounts for i in amount.at}
-            for i, token in enumerate(words):
-                told.every.add(token.word)
-                if token.word not in known.free and i not in counted:
-                    told.units[token.word].add(token.sign)
-                if token.word in known.kin:
-                    told.kin.add(token.word)
-            for label, at in sentence.phrases:
-                for name, sign in _meant(label, words[at[0]].sign):
-                    told.units[name].add(sign)
-            for amount in sentence.amounts:
-                start = max((s for s in _breaths(sentence) if s <= amount.at[0]), default=0)
-                stop = min((s for s in _breaths(sentence) if s > amount.at[0]), default=len(words))
-                told.amounts.append((amount, frozenset(t.word for t in words[start:stop])))
-            told.denies |= bool(sentence.denies)
-    told.units = dict(told.units)
-    return told
+@lru_cache(maxsize=512)
+def _texts(facts: tuple[Fact, ...]) -> Phrases[int]:
+    """The texts of facts, each with and without the "no" that it begins with."""
 
+    def texts() -> Iterator[tuple[list[str], int]]:
+        for i, fact in enumerate(facts):
+            for words in (_worded(fact.lay), _worded(fact.statement)):
+                yield words, i
+                if len(words) > MIN_WORDS and words[0] in ("no", "yes"):
+                    yield words[1:], i
 
-def _meant(label: str, sign: int) -> Iterator[tuple[str, int]]:
-    """What a phrase stands for, and whether that is so: one that denies stands for what it denies, too."""
-    yield label, sign
-    if sign >= 0 and (denied := vocabulary().denials.get(label)) is not None:
-        yield denied, -1
-
-
-def _breaths(sentence: Sentence) -> list[int]:
-    """Where a new breath begins: after a pause, at "and"."""
-    return [i for i, token in enumerate(sentence.tokens) if not i or token.mark or token.word in ("and", "but", "then")]
-
-
-def _worded(text: str) -> list[frozenset[str] | None]:
-    return [frozenset((token.word,)) for sentence in read(text) for token in sentence.tokens if token.word not in _DROPPED]
-
-
-@cache
-def _soft() -> frozenset[str]:
-    """Ordinary words that name nothing a consultation is about."""
-    from importlib import resources
-
-    known, lex = vocabulary(), lexicon()
-    lines = resources.files("medenv.consultation").joinpath("english.txt").read_text("utf-8").splitlines()
-    ordinary = {form for line in lines if line.isalpha() for form in known.words.normal(line.lower())}
-    return frozenset(ordinary - (lex.vocabulary - lex.ordinary) - known.weak - known.kin - known.sets["hard"])
+    return _phrases(texts())
 
 
 class _Judge:
-    """Judges one reply."""
+    """Judges a reply in words."""
 
-    def __init__(self, story: _Story, allowed: frozenset[str], asked: tuple[str, ...], doctor: str, chatter: Phrases[int]) -> None:
+    def __init__(
+        self, story: Story, allowed: frozenset[str], asked: tuple[str, ...], doctor: str, chatter: Phrases[int]
+    ) -> None:
         self._story = story
+        self._facts = tuple(told.fact for told in story.told)
         self._allowed = allowed
         self._asked = asked
         self._doctor = doctor
         self._chatter = chatter
         self._known = vocabulary()
-        self._soft = _soft()
+        self._hidden = {unit for told in story.told if told.fact.id not in allowed for unit in told.units}
+        """What facts name that may not be told now."""
 
-    def claims(self, reply: str) -> Iterator[Piece]:
+    def pieces(self, reply: str) -> Iterator[_Piece]:
         """The claims of a reply in order."""
         sentences = read(reply)
-        named = [(found.start, found.end) for found in find_identifiers(reply)]
-        for piece in self._pieces(reply, sentences):
-            start, end = piece[0], piece[1]
-            if any(start < stop and begin < end for begin, stop in named):
-                piece = (start, end, "identity", ())
-            yield piece
-
-    def _pieces(self, reply: str, sentences: Sequence[Sentence]) -> Iterator[Piece]:
         verbatim = self._verbatim(sentences)
-        last: tuple[str, ...] = ()
+        near: tuple[str, ...] = ()
         for number, sentence in enumerate(sentences):
             begin = 0
-            tokens = sentence.tokens
             for first, stop, piece in verbatim.get(number, ()):
                 if first > begin:
-                    yield from self._sentence(_part(sentence, begin, first), tokens[first].start, last)
+                    yield from self._sentence(sentence.part(begin, first), near)
                 if piece is not None:
                     yield piece
-                    last = piece[3]
+                    near = piece.facts
                 begin = stop
-            if begin < len(tokens):
-                for piece in self._sentence(_part(sentence, begin, len(tokens)), sentence.end, last):
-                    if piece[3]:
-                        last = piece[3]
+            if begin < len(sentence.tokens):
+                for piece in self._sentence(sentence.part(begin, len(sentence.tokens)), near):
+                    near = piece.facts or near
                     yield piece
 
-    def _verbatim(self, sentences: Sequence[Sentence]) -> dict[int, list[tuple[int, int, Piece | None]]]:
-        """Where the whole text of a fact, or a sentence known to be harmless, stands: by sentence, from word to word."""
-        at = [(n, i) for n, sentence in enumerate(sentences) for i, token in enumerate(sentence.tokens) if token.word not in _DROPPED]
+    def _verbatim(self, sentences: Sequence[Sentence]) -> dict[int, list[tuple[int, int, _Piece | None]]]:
+        """Where the whole text of a fact or a harmless sentence stands, by sentence, from word to word.
+
+        A text that runs over several sentences is one piece, which stands at the first of them.
+        """
+        dropped = _dropped()
+        at = [(n, i) for n, s in enumerate(sentences) for i, token in enumerate(s.tokens) if token.word not in dropped]
         words = [sentences[n].tokens[i].word for n, i in at]
-        found = [(match.at[0], match.at[-1] + 1, match.label) for match in self._story.texts.find(words)]
-        found += [(match.at[0], match.at[-1] + 1, -1) for match in self._chatter.find(words)]
         places: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for start, stop, label in found:
-            places[start, stop].append(label)
-        taken: dict[int, list[tuple[int, int, Piece | None]]] = defaultdict(list)
+        for match in (*_texts(self._facts).find(words), *self._chatter.find(words)):
+            places[match.at[0], match.at[-1] + 1].append(match.label)
+        taken: dict[int, list[tuple[int, int, _Piece | None]]] = defaultdict(list)
         end = 0
         for start, stop in sorted(places, key=lambda place: (place[0], -place[1])):
-            if start < end or not self._whole(sentences, at, start, stop):
+            (n, i), (m, j) = at[start], at[stop - 1]
+            i, j = _widened(sentences[n], i, back=True), _widened(sentences[m], j, back=False)
+            if start < end or not (_opens(sentences[n], i) and _closes(sentences[m], j)):
                 continue
             end = stop
-            (n, i), (m, j) = at[start], at[stop - 1]
-            i = self._back(sentences[n], i)
-            j += 1
-            while j < len(sentences[m].tokens) and sentences[m].tokens[j].word in _DROPPED and not sentences[m].tokens[j].mark:
-                j += 1
-            stands = self._named(places[start, stop])
-            closes = sentences[m].end if j == len(sentences[m].tokens) else sentences[m].tokens[j].start
-            piece: Piece = (sentences[n].tokens[i].start, closes, *stands)
+            opens, closes = sentences[n].tokens[i].start, sentences[m].where(j)
+            piece = _Piece(opens, closes, *self._named(places[start, stop]))
             for number in range(n, m + 1):
                 first = i if number == n else 0
                 last = j if number == m else len(sentences[number].tokens)
                 taken[number].append((first, last, piece if number == n else None))
         return taken
 
-    def _back(self, sentence: Sentence, i: int) -> int:
-        while i and not sentence.tokens[i].mark and sentence.tokens[i - 1].word in _DROPPED:
-            i -= 1
-        return i
-
-    def _whole(self, sentences: Sequence[Sentence], at: Sequence[tuple[int, int]], start: int, stop: int) -> bool:
-        """Whether words stand between the ends of clauses."""
-        (n, i), (m, j) = at[start], at[stop - 1]
-        i = self._back(sentences[n], i)
-        tokens = sentences[n].tokens
-        if i and not tokens[i].mark and tokens[i - 1].word not in _OPENS:
-            return False
-        tokens, j = sentences[m].tokens, j + 1
-        while j < len(tokens) and tokens[j].word in _DROPPED and not tokens[j].mark:
-            j += 1
-        return j == len(tokens) or bool(tokens[j].mark) or tokens[j].word in ("and", "but", "so")
-
     def _named(self, labels: Sequence[int]) -> tuple[Standing, tuple[str, ...]]:
-        facts = [self._story.told[i].fact for i in labels if i >= 0]
-        if told := [fact.id for fact in facts if fact.id in self._allowed and fact.sensitivity != "identity"]:
-            asked = tuple(dict.fromkeys(id for id in told if id in self._asked))
-            return "supported", asked or tuple(dict.fromkeys(told))
-        if not facts or -1 in labels:
+        """How the very words of facts, or of a harmless sentence, stand."""
+        facts = [self._facts[i] for i in dict.fromkeys(labels) if i != _CHATTER]
+        told = [fact.id for fact in facts if fact.id in self._allowed and fact.sensitivity != "identity"]
+        if told:
+            return "supported", tuple(id for id in told if id in self._asked) or tuple(told)
+        if _CHATTER in labels:
             return "chatter", ()
-        if any(fact.sensitivity == "identity" for fact in facts):
-            return "identity", tuple(fact.id for fact in facts)
-        return "undisclosed", tuple(dict.fromkeys(fact.id for fact in facts))
+        ids = tuple(fact.id for fact in facts)
+        return ("identity" if any(fact.sensitivity == "identity" for fact in facts) else "undisclosed"), ids
 
-    def _sentence(self, sentence: Sentence, end: int, last: tuple[str, ...]) -> Iterator[Piece]:
+    def _sentence(self, sentence: Sentence, near: tuple[str, ...]) -> Iterator[_Piece]:
         tokens = sentence.tokens
         start = tokens[0].start
-        labels = {label for label, _ in sentence.phrases}
-        if "~identity" in labels or self._is_label(sentence):
-            yield start, end, "identity", ()
-            return
-        if (standing := self._bare(sentence)) is not None:
-            yield start, end, *standing
-            return
-        if sentence.asks and self._questions(sentence):
-            yield start, end, *self._question(sentence)
-            return
-        yield from self._runs(sentence, end, last)
-
-    def _is_label(self, sentence: Sentence) -> bool:
-        tokens = sentence.tokens
-        return len(tokens) > 1 and tokens[0].word in ("patient", "doctor", "assistant", "user", "system") and ":" in tokens[1].mark
+        if _is_speaker(sentence) or any(label == "~identity" for label, _ in sentence.phrases):
+            yield _Piece(start, sentence.end, "identity")
+        elif (standing := self._bare(sentence)) is not None:
+            yield _Piece(start, sentence.end, *standing)
+        elif sentence.asks and self._inverted(sentence):
+            yield _Piece(start, sentence.end, *self._question(sentence))
+        else:
+            yield from self._runs(sentence, near)
 
     def _bare(self, sentence: Sentence) -> tuple[Standing, tuple[str, ...]] | None:
-        """How a sentence stands that only says yes or no, or nothing at all."""
+        """How a sentence stands that only says yes or no, or nothing at all; None for any other."""
         known = self._known
-        labels = {label for label, _ in sentence.phrases}
         words = [token.word for token in sentence.tokens]
-        if known.sets["no"].issuperset(words) and "~unsure" not in labels and not known.denying.isdisjoint(words):
-            return self._answer(False)
+        unsure = any(label == "~unsure" for label, _ in sentence.phrases)
+        if not unsure and known.sets["no"].issuperset(words) and not known.denying.isdisjoint(words):
+            return self._answer(agrees=False)
         if known.sets["yes"].issuperset(words) and not known.sets["agree"].isdisjoint(words):
-            return self._answer(known.denying.isdisjoint(w.word for s in read(self._doctor) for w in s.tokens) or "yes" in words)
+            denied = any(token.word in known.denying for s in read(self._doctor[:MAX_LENGTH]) for token in s.tokens)
+            return self._answer(agrees="yes" in words or not denied)
         return ("chatter", ()) if self._is_chatter(sentence, 0, len(words)) else None
 
-    def _is_chatter(self, sentence: Sentence, start: int, stop: int) -> bool:
-        known = self._known
-        if any(start <= a.at[0] < stop for a in sentence.amounts):
-            return False
-        spare = {i for label, at in sentence.phrases if label in known.marks and at[0] >= start and at[-1] < stop for i in at}
-        harmless = known.free | known.sets["chatter"]
-        if sentence.staged:
-            harmless |= known.sets["stage"]
-        words = [token.word for token in sentence.tokens[start:stop]]
-        if self._story.caregiver and words[0] in ("i", "god", "lord") and "you" not in words:
-            harmless |= known.sets["feelings"]
-        if not all(word in harmless or start + i in spare for i, word in enumerate(words)):
-            return False
-        return not any(
-            label not in known.marks and at[0] >= start and at[-1] < stop and not spare.issuperset(at) and known.free.issuperset(sentence.tokens[i].word for i in at)
-            for label, at in sentence.phrases
-        )
-
-    def _answer(self, agrees: bool) -> tuple[Standing, tuple[str, ...]]:
-        facts = [told.fact for told in self._story.told if told.fact.id in self._asked]
+    def _answer(self, *, agrees: bool) -> tuple[Standing, tuple[str, ...]]:
+        """How a bare "yes" or "no" stands to what was asked for."""
+        facts = [fact for fact in self._facts if fact.id in self._asked]
         if not facts:
             return ("unsupported" if "?" in self._doctor else "chatter"), ()
-        right = [fact for fact in facts if (fact.polarity == "present") == agrees and fact.polarity != "unknown"]
-        wrong = [fact.id for fact in facts if fact not in right]
-        if agrees and right:
-            wrong = []
-        if wrong:
-            return "contradicting", tuple(wrong)
-        if hidden := tuple(fact.id for fact in right if fact.id not in self._allowed):
+        right = [fact for fact in facts if fact.polarity == ("present" if agrees else "absent")]
+        if len(right) < len(facts) and not (agrees and right):
+            return "contradicting", tuple(fact.id for fact in facts if fact not in right)
+        if hidden := tuple(f.id for f in right if f.id not in self._allowed or f.sensitivity == "identity"):
             return "undisclosed", hidden
         return "supported", tuple(fact.id for fact in right)
 
-    def _questions(self, sentence: Sentence) -> bool:
+    def _is_chatter(self, sentence: Sentence, start: int, stop: int) -> bool:
+        """Whether no word of a run names anything that a fact could tell."""
+        known = self._known
+        if any(start <= amount.at[0] < stop for amount in sentence.amounts):
+            return False
+        phrases = [(label, at) for label, at in sentence.phrases if at[0] >= start and at[-1] < stop]
+        spare = {i for label, at in phrases if label in known.marks for i in at}
+        words = [token.word for token in sentence.tokens[start:stop]]
+        harmless = [known.free, known.sets["chatter"]]
+        if sentence.staged:
+            harmless.append(known.sets["stage"])
+        if self._story.by_caregiver and words[0] in ("i", "god", "lord") and "you" not in words:
+            harmless.append(known.sets["feelings"])
+        if not all(start + i in spare or any(word in some for some in harmless) for i, word in enumerate(words)):
+            return False
+        return not any(
+            label not in known.marks
+            and spare.isdisjoint(at)
+            and known.free.issuperset(sentence.tokens[i].word for i in at)
+            for label, at in phrases
+        )
+
+    def _inverted(self, sentence: Sentence) -> bool:
+        """Whether a sentence has a question's order, so that it asks the doctor something."""
         words = [token.word for token in sentence.tokens]
         known = self._known.sets
-        i = 0
-        while i < len(words) - 1 and words[i] in known["leads"]:
-            i += 1
-        if words[i] in known["asking"]:
-            return True
-        return words[i] in known["verbs"] and i + 1 < len(words) and (words[i + 1] in known["subjects"] or words[i + 1] == "not")
+        i = next((i for i, word in enumerate(words) if word not in known["leads"]), len(words) - 1)
+        after = words[i + 1] if i + 1 < len(words) else ""
+        return words[i] in known["asking"] or (
+            words[i] in known["verbs"] and (after in known["subjects"] or after == "not")
+        )
 
     def _question(self, sentence: Sentence) -> tuple[Standing, tuple[str, ...]]:
+        """How a question to the doctor stands: it may give a fact away, or take for granted what is not so."""
         stop = len(sentence.tokens)
-        fits = self._fits(sentence, 0, stop, frozenset())
-        hidden = [f for f in fits if f.told.fact.id not in self._allowed and f.explained and not f.foreign]
-        if hidden and not any(f.told.fact.id in self._allowed and f.explained and not f.foreign for f in fits):
-            return "undisclosed", (hidden[0].told.fact.id,)
-        words = {token.word for token in sentence.tokens}
-        supposes = not words.isdisjoint(self._known.sets["supposing"])
-        if supposes and not any(f.holds and f.told.fact.id in self._allowed for f in fits):
-            foreign = [t for t in sentence.tokens if t.word not in self._known.free and t.word not in self._known.sets["chatter"]]
-            if foreign:
-                return "unsupported", ()
+        fits = self._explainer(sentence).fits(0, stop)
+        named = [fit for fit in fits if fit.explained and not fit.foreign]
+        hidden = [fit.told.fact.id for fit in named if fit.told.fact.id not in self._allowed]
+        if hidden and len(hidden) == len(named):
+            return "undisclosed", (hidden[0],)
+        words = [token.word for token in sentence.tokens]
+        supposes = not self._known.sets["supposing"].isdisjoint(words)
+        backed = any(fit.holds and fit.told.fact.id in self._allowed for fit in fits)
+        harmless = (self._known.free, self._known.sets["chatter"])
+        if supposes and not backed and not all(any(word in some for some in harmless) for word in words):
+            return "unsupported", ()
         return "chatter", ()
 
-    def _runs(self, sentence: Sentence, end: int, last: tuple[str, ...]) -> Iterator[Piece]:
+    def _explainer(self, sentence: Sentence) -> Explainer:
+        return Explainer(sentence, self._story, self._allowed, self._asked, self._hidden)
+
+    def _runs(self, sentence: Sentence, near: tuple[str, ...]) -> Iterator[_Piece]:
         """The claims of a sentence: the longest runs of words that one fact explains, and what is left."""
-        tokens = sentence.tokens
-        stops = [*sentence.starts[1:], len(tokens)]
-        starts = sentence.starts
-        pieces: list[tuple[int, int, Standing, tuple[str, ...]]] = []
+        explainer = self._explainer(sentence)
+        bounds = [*sentence.starts, len(sentence.tokens)]
+        pieces: list[_Piece] = []
         i = 0
-        near = last
-        while i < len(starts):
-            for j in range(min(len(starts), i + MAX_RUN), i, -1):
-                if (standing := self._run(sentence, starts[i], stops[j - 1], near)) is not None:
-                    pieces.append((starts[i], stops[j - 1], *standing))
-                    near = standing[1] or near
-                    i = j
+        while i < len(bounds) - 1:
+            for j in range(min(len(bounds) - 1, i + MAX_RUNS), i, -1):
+                start, stop = bounds[i], bounds[j]
+                if self._is_chatter(sentence, start, stop):
+                    pieces.append(_Piece(start, stop, "chatter"))
+                    break
+                if (id := explainer.backing(start, stop, near)) is not None:
+                    pieces.append(_Piece(start, stop, "supported", (id,)))
+                    near = (id,)
                     break
             else:
-                pieces.append((starts[i], stops[i], "unsupported", ()))
-                i += 1
-        for first, stop, standing_, ids in self._merged(sentence, pieces):
-            closes = tokens[stop].start if stop < len(tokens) else end
-            yield tokens[first].start, closes, standing_, ids
-
-    def _merged(self, sentence: Sentence, pieces: list[Piece]) -> Iterator[Piece]:
-        """Joins what is chatter to what it stands beside, and what nothing explains to one claim."""
-        joined: list[list[object]] = []
-        out: list[Piece] = []
-        for first, stop, standing, ids in pieces:
-            if out:
-                begin, _, before, known = out[-1]
-                if standing == before and (standing != "supported" or ids == known):
-                    out[-1] = (begin, stop, standing, ids)
-                    continue
-                if standing == "chatter" and before in ("supported", "unsupported"):
-                    out[-1] = (begin, stop, before, known)
-                    continue
-                if before == "chatter":
-                    out[-1] = (begin, stop, standing, ids)
-                    continue
-            out.append((first, stop, standing, ids))
-        for first, stop, standing, ids in out:
+                j = i + 1
+                pieces.append(_Piece(bounds[i], bounds[j], "unsupported"))
+            i = j
+        for first, last, standing, ids in _joined(pieces):
             if standing == "unsupported":
-                standing, ids = self._failed(sentence, first, stop)
-            yield first, stop, standing, ids
+                standing, ids = self._failed(explainer, first, last)
+            yield _Piece(sentence.tokens[first].start, sentence.where(last), standing, ids)
 
-    def _run(self, sentence: Sentence, start: int, stop: int, near: tuple[str, ...]) -> tuple[Standing, tuple[str, ...]] | None:
-        """How a run of words stands, if one fact explains it or it says nothing."""
-        if self._is_chatter(sentence, start, stop):
-            return "chatter", ()
-        who = self._who(sentence, start, stop)
-        for fit in self._fits(sentence, start, stop, who):
-            id = fit.told.fact.id
-            if not fit.holds or id not in self._allowed or fit.told.fact.sensitivity == "identity":
+    def _failed(self, explainer: Explainer, start: int, stop: int) -> tuple[Standing, tuple[str, ...]]:
+        """How a run stands that nothing backs: what it gets wrong or gives away, if anything."""
+        for fit in explainer.fits(start, stop):
+            shared = fit.explained + fit.weak / 2
+            if not shared or shared < fit.foreign + fit.soft / 2:
                 continue
-            if not fit.explained and not (id in self._asked or id in near or (not self._asked and not near)):
-                continue
-            return "supported", (id,)
-        return None
-
-    def _who(self, sentence: Sentence, start: int, stop: int) -> frozenset[str]:
-        """The relative that a run is about, if any, named in it or before it."""
-        who: frozenset[str] = frozenset()
-        for i, token in enumerate(sentence.tokens[:stop]):
-            if token.word in self._known.kin:
-                who = frozenset((token.word,))
-            elif token.word in ("i", "me", "my") and i < start and not (i + 1 < len(sentence.tokens) and sentence.tokens[i + 1].word in self._known.kin):
-                who = frozenset()
-        return who
-
-    def _fits(self, sentence: Sentence, start: int, stop: int, who: frozenset[str]) -> list[_Fit]:
-        """How far facts explain a run, best first."""
-        units = self._units(sentence, start, stop)
-        numbers = [a for a in sentence.amounts if start <= a.at[0] < stop]
-        candidates = {i for unit in units for name, _ in unit.names for i in self._story.by_unit.get(name, ())}
-        if numbers:
-            candidates |= {i for i, told in enumerate(self._story.told) if told.amounts}
-        asked = self._asked
-        fits = [self._fit(self._story.told[i], sentence, start, stop, units, numbers, who) for i in sorted(candidates)]
-        fits.sort(key=lambda f: (-(f.explained * 2 + f.weak - 2 * f.foreign - f.soft), f.wrong, f.told.fact.id not in asked, f.told.fact.id not in self._allowed))
-        return fits
-
-    def _units(self, sentence: Sentence, start: int, stop: int) -> list[_Unit]:
-        """What a run names: for each word that names something the phrases around it, and each phrase of small words."""
-        known = self._known
-        counted = {i for a in sentence.amounts for i in a.at}
-        around: dict[int, list[tuple[str, int]]] = defaultdict(list)
-        idioms: list[tuple[int, ...]] = []
-        spare: set[int] = set()
-        for label, at in sentence.phrases:
-            if at[0] < start or at[-1] >= stop:
-                continue
-            if label in known.marks:
-                spare.update(at)
-                continue
-            if all(sentence.tokens[i].word in known.free for i in at):
-                idioms.append(at)
-            for meaning in _meant(label, sentence.tokens[at[0]].sign):
-                for i in at:
-                    around[i].append(meaning)
-        units = []
-        for i in range(start, stop):
-            token = sentence.tokens[i]
-            if i in counted or token.word in known.free or (i in spare and i not in around):
-                continue
-            weak = token.word in known.weak or any(label in known.weakly for label, _ in around[i])
-            units.append(_Unit(((token.word, token.sign), *around[i]), weak, (token.word in self._soft or token.word in known.sets["vague"]) and not around[i]))
-        for at in idioms:
-            if not any(i in spare for i in at):
-                units.append(_Unit(tuple(dict.fromkeys(m for i in at for m in around[i])), False, False))
-        return units
-
-    def _fit(
-        self, told: _Told, sentence: Sentence, start: int, stop: int, units: Sequence[_Unit], numbers: Sequence[Amount], who: frozenset[str]
-    ) -> _Fit:
-        known = self._known
-        fit = _Fit(told)
-        fact = told.fact
-        affirmed = False
-        for unit in units:
-            given = [(sign, signs) for name, sign in unit.names if (signs := told.units.get(name))]
-            if not given:
-                fit.soft += unit.soft
-                fit.foreign += not unit.soft
-                continue
-            fit.weak += unit.weak
-            fit.explained += not unit.weak
-            if not any(sign == 0 or 0 in signs or sign in signs for sign, signs in given):
-                fit.wrong = True
-            affirmed |= not unit.weak and all(signs == {1} for _, signs in given) and all(sign == 1 for sign, _ in given)
-        words_ = {t.word for t in sentence.tokens[start:stop]} | {name for unit in units for name, _ in unit.names}
-        given = {name for unit in units for name, _ in unit.names if name in told.units}
-        for amount in numbers:
-            if any(label in given and set(amount.at) <= set(at) for label, at in sentence.phrases):
-                fit.weak += 1
-                continue
-            if (right := self._amount(amount, words_, told)) is None:
-                fit.foreign += amount.value != 1 or bool(amount.unit)
-            elif right:
-                fit.weak += 1
-            else:
-                fit.wrong = True
-        every = told.every | told.units.keys()
-        for group in known.opposites:
-            said = {n for n, side in enumerate(group) if not side.isdisjoint(words_)}
-            if said and (so := {n for n, side in enumerate(group) if not side.isdisjoint(every)}) and not said & so:
-                fit.wrong = True
-        denies = any(start <= i < stop for i in sentence.denies) or any(t.sign < 0 for t in sentence.tokens[start:stop]) or "~normal" in words_
-        answers = sentence.tokens[0].word in ("no", "nope", "nah") and 0 not in sentence.denies
-        denies = denies or any(name in known.denials for unit in units for name, _ in unit.names)
-        if fact.polarity == "absent" and not (denies or answers or affirmed):
-            fit.wrong = True
-        if fact.polarity == "present" and not told.denies and any(start <= i < stop for i in sentence.denies):
-            fit.wrong = True
-        if who and not who <= told.kin:
-            fit.foreign += 1
-        if fact.topic == "family" and not who and words_.isdisjoint(known.sets["family"]) and fact.id not in self._asked:
-            fit.foreign += 1
-        spoken = {t.word for t in sentence.tokens[:stop]}
-        if fact.topic in _BELIEFS and spoken.isdisjoint(known.sets["modal"]) and fact.id not in self._asked:
-            fit.foreign += 1
-        unsure = any(label == "~unsure" for label, _ in sentence.phrases)
-        if (fact.polarity == "unknown") != unsure and (unsure or fact.polarity == "unknown"):
-            fit.wrong = True
-        return fit
-
-    def _amount(self, amount: Amount, words: set[str], told: _Told) -> bool | None:
-        """Whether a number of a run is one that a fact gives; None where the fact gives no such number."""
-        like = [(a, breath) for a, breath in told.amounts if a.unit == amount.unit or not a.unit or not amount.unit]
-        if not like:
-            return None
-        for a, breath in like:
-            if _same(a, amount):
-                others = set().union(*(b for o, b in like if o is not a and not _same(o, amount)), set()) - breath - self._known.free
-                if not (others & words):
-                    return True
-        return False
-
-    def _failed(self, sentence: Sentence, start: int, stop: int) -> tuple[Standing, tuple[str, ...]]:
-        """How a run stands that nothing explains: what it gets wrong or gives away, if anything."""
-        fits = self._fits(sentence, start, stop, self._who(sentence, start, stop))
-        for fit in fits:
-            share = fit.explained + 0.5 * fit.weak
-            if not share or share < fit.foreign + 0.5 * fit.soft:
-                continue
-            id = fit.told.fact.id
-            if fit.told.fact.sensitivity == "identity":
-                return "identity", (id,)
-            if id not in self._allowed:
-                return "undisclosed", (id,)
+            fact = fit.told.fact
+            if fact.sensitivity == "identity":
+                return "identity", (fact.id,)
+            if fact.id not in self._allowed:
+                return "undisclosed", (fact.id,)
             if fit.wrong:
-                return "contradicting", (id,)
+                return "contradicting", (fact.id,)
         return "unsupported", ()
 
 
-def _same(a: Amount, b: Amount) -> bool:
-    if a.own == b.own or not a.unit or not b.unit:
-        return a.value == b.value or (bool(a.unit) != bool(b.unit) and _bare(a) == _bare(b))
-    return abs(a.value - b.value) <= 0.12 * max(a.value, b.value)
+def _widened(sentence: Sentence, i: int, *, back: bool) -> int:
+    """The beginning of a stretch of words, or its end, with the dropped words beside it."""
+    tokens, dropped = sentence.tokens, _dropped()
+    if back:
+        while i and not tokens[i].mark and tokens[i - 1].word in dropped:
+            i -= 1
+        return i
+    i += 1
+    while i < len(tokens) and tokens[i].word in dropped and not tokens[i].mark:
+        i += 1
+    return i
 
 
-def _bare(amount: Amount) -> float:
-    size = vocabulary().units[amount.own][1] if amount.own else 1.0
-    return amount.value / size
+def _is_speaker(sentence: Sentence) -> bool:
+    """Whether a sentence begins like a line of a script: "Patient: ..."."""
+    tokens = sentence.tokens
+    return len(tokens) > 1 and tokens[0].word in _SPEAKERS and ":" in tokens[1].mark
 
 
-def _part(sentence: Sentence, start: int, stop: int) -> Sentence:
-    """Some words of a sentence as a sentence."""
-    if start == 0 and stop == len(sentence.tokens):
-        return sentence
+def _opens(sentence: Sentence, i: int) -> bool:
+    """Whether a clause may begin at a word."""
+    if i == 1 and _is_speaker(sentence):
+        return False
+    return not i or bool(sentence.tokens[i].mark) or sentence.tokens[i - 1].word in _OPENS
 
-    def moved(at: Iterable[int]) -> tuple[int, ...]:
-        return tuple(i - start for i in at)
 
-    inside = range(start, stop)
-    return Sentence(
-        sentence.tokens[start:stop],
-        [(label, moved(at)) for label, at in sentence.phrases if at[0] in inside and at[-1] in inside],
-        [Amount(a.value, a.unit, a.own, moved(a.at)) for a in sentence.amounts if a.at[0] in inside and a.at[-1] in inside],
-        sorted({0, *(i - start for i in sentence.starts if i in inside)}),
-        sentence.asks and stop == len(sentence.tokens),
-        sentence.staged,
-        frozenset(i - start for i in sentence.denies if i in inside),
-        sentence.end,
-    )
+def _closes(sentence: Sentence, i: int) -> bool:
+    """Whether a clause may end before a word."""
+    tokens = sentence.tokens
+    return i == len(tokens) or bool(tokens[i].mark) or tokens[i].word in _CLOSES
+
+
+def _joined(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
+    """Pieces that stand alike as one; what is chatter belongs to what it stands beside."""
+    joined: list[_Piece] = []
+    for piece in pieces:
+        if not joined:
+            joined.append(piece)
+            continue
+        before = joined[-1]
+        alike = piece.standing == before.standing and (piece.standing != "supported" or piece.facts == before.facts)
+        if alike or piece.standing == "chatter":
+            joined[-1] = before._replace(stop=piece.stop)
+        elif before.standing == "chatter":
+            joined[-1] = piece._replace(start=before.start)
+        else:
+            joined.append(piece)
+    return iter(joined)
+
+
+def _in_cjk(reply: str, facts: Sequence[Fact], allowed: frozenset[str], chatter: Collection[str]) -> Iterator[_Piece]:
+    """The claims of a reply without spaces, each held against one fact."""
+    for start, stop in clauses_of_cjk(reply):
+        said = plain_characters(reply[start:stop])
+        if not said:
+            continue
+        if said in chatter or said in vocabulary().cjk:
+            yield _Piece(start, stop, "chatter")
+            continue
+        alike = list(telling_shared(said, facts))
+        free = [(fact, right) for fact, right in alike if fact.id in allowed and fact.sensitivity != "identity"]
+        if backing := [fact.id for fact, right in free if right]:
+            yield _Piece(start, stop, "supported", (backing[0],))
+        elif hidden := [fact.id for fact, _ in alike if all(fact is not other for other, _ in free)]:
+            yield _Piece(start, stop, "undisclosed", (hidden[0],))
+        elif free:
+            yield _Piece(start, stop, "contradicting", (free[0][0].id,))
+        else:
+            yield _Piece(start, stop, "unsupported")
+
+
+def _in_other(reply: str, facts: Sequence[Fact], allowed: frozenset[str], chatter: Collection[str]) -> Iterator[_Piece]:
+    """The one claim of a reply in any other script, which only the very text of a fact backs."""
+    said = plain_characters(reply)
+    same = telling_same(said, facts)
+    if free := tuple(fact.id for fact in same if fact.id in allowed and fact.sensitivity != "identity"):
+        yield _Piece(0, len(reply), "supported", free)
+    elif same:
+        yield _Piece(0, len(reply), "undisclosed", tuple(fact.id for fact in same))
+    else:
+        yield _Piece(0, len(reply), "chatter" if said in chatter else "unsupported")

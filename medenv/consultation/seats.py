@@ -19,6 +19,7 @@ __all__ = [
     "Privileged",
     "Seat",
     "release",
+    "release_now",
     "seated",
     "settle",
     "settle_now",
@@ -60,6 +61,12 @@ async def release(*users: object) -> None:
     for user in users:
         if isinstance(user, Closable):
             await user.aclose()
+
+
+def release_now(*users: object) -> None:
+    """`release` for callers that are not coroutines, of what was awaited by `settle_now`."""
+    if any(isinstance(user, Closable) for user in users):
+        settle_now(release(*users))
 
 
 @runtime_checkable

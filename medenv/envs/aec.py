@@ -10,7 +10,7 @@ from gymnasium.utils import seeding
 from pettingzoo import AECEnv, ParallelEnv
 
 from medenv.consultation.playing import play_now
-from medenv.consultation.seats import DOCTOR, PATIENT, seated
+from medenv.consultation.seats import DOCTOR, PATIENT, release_now, seated
 from medenv.consultation.views import DoctorView, PatientView
 from medenv.envs.session import SEATS, Session, running, transcript
 from medenv.envs.spaces import Utterance, observation, observation_space
@@ -53,7 +53,8 @@ class _Faces:
         return text if self.render_mode == "ansi" else None
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Has the patient and the judge let go of what they hold open."""
+        release_now(self.task.patient, self.task.judge)
 
     def _start(self, seed: int | None, options: dict[str, Any] | None) -> Session:
         if seed is not None or self._rng is None:
@@ -84,8 +85,8 @@ class ConsultationAEC(_Faces, AECEnv[str, dict[str, Any], str]):
     """A consultation as an agent-environment cycle: `doctor_0` speaks, `patient_0` answers.
 
     The patient is skipped where a message holds commands only. An action of None for the patient, while the episode
-    runs, lets the patient given as `patient=` answer. The doctor's reward comes with the end; see `ConsultationSeat`
-    for what `info` then holds and for invalid episodes. The patient's reward is 0.0.
+    runs, lets the patient given as `patient=` answer. Both rewards come with the end; see `ConsultationSeat` for what
+    each one's `info` then holds and for invalid episodes.
     """
 
     metadata = {  # noqa: RUF012
@@ -103,7 +104,7 @@ class ConsultationAEC(_Faces, AECEnv[str, dict[str, Any], str]):
         self._cumulative_rewards = dict.fromkeys(SEATS, 0.0)
         self.terminations = dict.fromkeys(SEATS, False)
         self.truncations = dict.fromkeys(SEATS, False)
-        self.infos = {seat: session.info() for seat in SEATS}
+        self.infos = {seat: session.info(seat) for seat in SEATS}
 
     def observe(self, agent: str) -> dict[str, Any]:
         """What an agent sees now."""
@@ -129,10 +130,10 @@ class ConsultationAEC(_Faces, AECEnv[str, dict[str, Any], str]):
         cut = self._say(session, seat, action)
         self._clear_rewards()
         if session.episode.over:
-            self.rewards[DOCTOR] = session.reward
+            self.rewards = {each: session.reward(each) for each in SEATS}
             self.terminations = dict.fromkeys(SEATS, session.terminated)
             self.truncations = dict.fromkeys(SEATS, session.truncated)
-        self.infos = {each: {**session.info(), "cut": cut if each == seat else 0} for each in SEATS}
+        self.infos = {each: {**session.info(each), "cut": cut if each == seat else 0} for each in SEATS}
         self.agent_selection = session.episode.next_seat or DOCTOR
         self._accumulate_rewards()
         if self.render_mode == "human":
@@ -179,7 +180,7 @@ class ConsultationParallel(_Faces, ParallelEnv[str, dict[str, Any], str]):
             raise SeatError(f"expected an action for {seat!r}, whose turn it is; got none")
         cut = self._say(session, seat, actions[seat])
         over = session.episode.over
-        rewards = {DOCTOR: session.reward if over else 0.0, PATIENT: 0.0}
+        rewards = {each: session.reward(each) for each in SEATS}
         if over:
             self.agents = []
         if self.render_mode == "human":
@@ -197,4 +198,4 @@ class ConsultationParallel(_Faces, ParallelEnv[str, dict[str, Any], str]):
 
     def _infos(self, session: Session, cut: dict[str, int]) -> dict[str, dict[str, Any]]:
         acts = session.episode.next_seat
-        return {seat: {**session.info(), "cut": cut.get(seat, 0), "acts": seat == acts} for seat in SEATS}
+        return {seat: {**session.info(seat), "cut": cut.get(seat, 0), "acts": seat == acts} for seat in SEATS}

@@ -7,7 +7,8 @@ from typing import Any
 import gymnasium
 
 from medenv.agents.doctors import doctors
-from medenv.consultation.seats import DOCTOR, Seat
+from medenv.consultation.seats import DOCTOR, Seat, release_now
+from medenv.consultation.views import DoctorView, PatientView
 from medenv.envs.session import running, transcript
 from medenv.envs.sitting import Sitting, agent_seat, play_together
 from medenv.envs.spaces import Utterance, observation_space
@@ -19,9 +20,10 @@ __all__ = ["ConsultationSeat"]
 class ConsultationSeat(gymnasium.Env[dict[str, Any], str]):
     """A consultation from one seat.
 
-    Observations are `Dict(messages=Sequence(Dict(role, content)), turn)`, actions any string. The doctor's reward comes
-    with the last step and equals the points in `info["criteria"]` and `info["adjustments"]` over `info["denominator"]`.
-    The patient's seat has no reward of its own: 0.0.
+    Observations are `Dict(messages=Sequence(Dict(role, content)), turn)`, actions any string. The reward comes with the
+    last step. The doctor's equals the points in `info["criteria"]` and `info["adjustments"]` over
+    `info["denominator"]`; the patient's (see `medenv.rewards.score_patient`) what is awarded in `info["criteria"]` over
+    `info["denominator"]`.
 
     An invalid episode (a filled-in seat or the judge failed) is truncated with the reward NaN, `info["valid"]` false
     and `info["failure"]` saying why: it must not be learned from.
@@ -85,7 +87,15 @@ class ConsultationSeat(gymnasium.Env[dict[str, Any], str]):
         play_together([sitting])
         if self.render_mode == "human":
             print(transcript(sitting.episode))
-        return sitting.observation(), sitting.info()
+        return sitting.observation(), sitting.agent_info()
+
+    def view(self) -> DoctorView | PatientView:
+        """The typed view of the agent's seat, for agents that sit in one: `patient.act(env.unwrapped.view())`."""
+        return running(self._sitting).episode.view(self.seat)
+
+    def close(self) -> None:
+        """Has the others and the judge let go of what they hold open."""
+        release_now(self._doctor, self.task.patient, self.task.judge)
 
     def render(self) -> str | None:
         """The talk so far; in the mode "human" it is printed with every step instead."""

@@ -13,7 +13,7 @@ from medenv.consultation.seats import DOCTOR, PATIENT
 from medenv.envs.task import Task
 from medenv.errors import EpisodeOverError
 from medenv.personas.registry import persona
-from medenv.rewards import Judge, Score
+from medenv.rewards import Judge, PatientScore, Score, score_patient
 
 __all__ = ["SEATS", "Session", "running", "transcript"]
 
@@ -35,9 +35,8 @@ class Session:
         if "persona" in chosen:
             scenario = replace(scenario, persona=persona(chosen["persona"]))
         self.episode = Episode(scenario, doctor_seed=doctor_seed)
-        self.reward = 0.0
-        """The doctor's reward of the last step: zero until the end; NaN, which is no score, where there is none."""
         self.score: Score | None = None
+        self.patient_score: PatientScore | None = None
 
     def step(self, seat: str, message: str) -> None:
         """Takes the words of a seat; at the end, scores."""
@@ -49,11 +48,18 @@ class Session:
         if self.episode.over:
             task = self.task if judge is None else replace(self.task, judge=judge)
             self.score = task.score_now(self.episode)
-            self.reward = math.nan if self.score is None else self.score.reward
+            self.patient_score = None if self.score is None else score_patient(self.episode.judge_view())
+
+    def reward(self, seat: str) -> float:
+        """A seat's reward of the last step: zero until the end; NaN, which is no score, where there is none."""
+        if not self.episode.over:
+            return 0.0
+        score = self.score if seat == DOCTOR else self.patient_score
+        return math.nan if score is None else score.reward
 
     @property
     def terminated(self) -> bool:
-        """The doctor gave a diagnosis and the episode is valid."""
+        """The doctor gave a diagnosis, or the patient left, and the episode is valid."""
         return self.episode.terminated and self.episode.failure is None
 
     @property
@@ -61,8 +67,8 @@ class Session:
         """The turns ran out, or the episode is invalid."""
         return self.episode.truncated or self.episode.failure is not None
 
-    def info(self) -> dict[str, Any]:
-        """What the caller is told, made of new objects at each call; the score and the ledger only at the end."""
+    def info(self, seat: str) -> dict[str, Any]:
+        """What a seat's caller is told, made of new objects at each call; its score and the ledger only at the end."""
         episode = self.episode
         told: dict[str, Any] = {
             "record": episode.scenario.record.id,
@@ -71,10 +77,13 @@ class Session:
             "cut": episode.cut,
             "valid": episode.failure is None,
         }
+        if episode.ending is not None:
+            told["ending"] = episode.ending
         if episode.failure is not None:
             told["failure"] = {"kind": episode.failure.kind, "reason": episode.failure.reason}
-        if self.score is not None:
-            told.update(self.score.as_dict(), ledger=episode.ledger.totals())
+        score = self.score if seat == DOCTOR else self.patient_score
+        if score is not None:
+            told.update(score.as_dict(), ledger=episode.ledger.totals())
         return told
 
 

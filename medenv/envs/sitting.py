@@ -89,14 +89,14 @@ class Sitting(Session):
         """What the agent sees, made of new objects at each call."""
         return observation(self.episode.view(self.seat))
 
-    def info(self) -> dict[str, Any]:
+    def agent_info(self) -> dict[str, Any]:
         """What the caller is told; `cut` counts the characters cut off the agent's own message."""
-        return {**super().info(), "cut": self._cut}
+        return {**super().info(self.seat), "cut": self._cut}
 
     @property
     def agent_reward(self) -> float:
-        """The reward of the agent's last step: the doctor's, or 0.0 for the patient, who has none."""
-        return self.reward if self.seat == DOCTOR else 0.0
+        """The reward of the agent's last step."""
+        return self.reward(self.seat)
 
     def _act(self, seat: str) -> Any:
         return self._filled[seat].act(self.episode.view(seat))

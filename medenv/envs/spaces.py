@@ -7,6 +7,7 @@ from typing import Any
 
 from gymnasium import spaces
 
+from medenv.agents.patients.simulator import prompts_for, script
 from medenv.consultation.views import DoctorView, PatientView
 
 __all__ = ["Utterance", "observation", "observation_space"]
@@ -52,6 +53,10 @@ def observation_space(max_turns: int) -> spaces.Dict:
 
 
 def observation(view: DoctorView | PatientView) -> dict[str, Any]:
-    """The observation of a view, made of new objects at each call."""
-    messages = tuple({"role": message.role, "content": message.content} for message in view.messages)
+    """The observation of a view, made of new objects at each call.
+
+    A patient's holds what its simulator's model is told: who to be, what was said, and what may be told now.
+    """
+    told = script(view, prompts_for(view.language)) if isinstance(view, PatientView) else view.messages
+    messages = tuple({"role": message.role, "content": message.content} for message in told)
     return {"messages": messages, "turn": view.turn}

@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from medenv.agents.doctors import doctors
-from medenv.consultation.seats import DOCTOR, Seat
+from medenv.consultation.seats import DOCTOR, Seat, release_now
 from medenv.envs.session import running, transcript
 from medenv.envs.sitting import Sitting, agent_seat, play_together
 from medenv.envs.spaces import Utterance, observation_space
@@ -112,7 +112,7 @@ class ConsultationVector(VectorEnv[dict[str, Any], Sequence[str], NDArray[Any]])
         self._ended = self._ended & ~chosen
         infos: dict[str, Any] = {}
         for index in map(int, np.flatnonzero(chosen)):
-            infos = self._add_info(infos, sittings[index].info(), index)
+            infos = self._add_info(infos, sittings[index].agent_info(), index)
         return _batch(sittings), infos
 
     def step(
@@ -142,7 +142,7 @@ class ConsultationVector(VectorEnv[dict[str, Any], Sequence[str], NDArray[Any]])
         finals: dict[int, dict[str, Any]] = {}
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
             for index in map(int, np.flatnonzero(ended)):
-                finals[index] = {"final_obs": sittings[index].observation(), "final_info": sittings[index].info()}
+                finals[index] = {"final_obs": sittings[index].observation(), "final_info": sittings[index].agent_info()}
                 sittings[index] = self._sit(self._generators[index][0])
             self._play([sittings[index] for index in finals])
             ended = np.zeros(self.num_envs, np.bool_)
@@ -150,7 +150,7 @@ class ConsultationVector(VectorEnv[dict[str, Any], Sequence[str], NDArray[Any]])
         infos: dict[str, Any] = {}
         for index, sitting in enumerate(sittings):
             infos = self._add_info(infos, finals.get(index, {}), index)
-            infos = self._add_info(infos, sitting.info(), index)
+            infos = self._add_info(infos, sitting.agent_info(), index)
         return _batch(sittings), rewards, terminations, truncations, infos
 
     def render(self) -> tuple[str, ...] | None:
@@ -159,8 +159,12 @@ class ConsultationVector(VectorEnv[dict[str, Any], Sequence[str], NDArray[Any]])
             return None
         return tuple(transcript(running(sitting).episode) for sitting in self._sittings)
 
-    @property
-    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override,misc]
+    def close_extras(self, **kwargs: Any) -> None:
+        """Has the others and the judge let go of what they hold open."""
+        release_now(self._doctor, self.task.patient, self.task.judge)
+
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """The generator of each consultation."""
         return tuple(generator for generator, _ in self._generators)
 

@@ -252,6 +252,19 @@ def test_a_step_takes_about_one_latency(records):
         assert infos["valid"].all()
 
 
+def test_plain_seats_and_judges_need_no_event_loop(records, monkeypatch):
+    monkeypatch.setattr("medenv.envs.sitting.settle_now", lambda value: pytest.fail("an event loop was asked for"))
+    envs = medenv.make_vec("Consultation-v0", 2, records=records, max_turns=2)
+    envs.reset(seed=0)
+    assert envs.step(["Hello.", CLOSING])[-1]["valid"].all()
+
+
+def test_a_message_that_is_too_long_is_cut_and_said_so(records):
+    envs = medenv.make_vec("Consultation-v0", 2, records=records, max_chars=100)
+    envs.reset(seed=0)
+    assert envs.step(["a" * 103, "Hello."])[-1]["cut"].tolist() == [3, 0]
+
+
 def test_plain_seats_and_judges_stay_in_the_callers_thread(records):
     threads = set()
 
@@ -337,9 +350,12 @@ def test_steps_out_of_order(records):
     envs.step([CLOSING, "Hello.", CLOSING])
     with pytest.raises(errors.EpisodeOverError, match=r"over \(0, 2\)"):
         envs.step(["Hello."] * 3)
-    observations, infos = envs.reset(options={"reset_mask": np.array([True, False, True])})
-    assert observations["turn"].tolist() == [0, 1, 0]
-    assert infos["_turn"].tolist() == [True, False, True]
+    observations, infos = envs.reset(options={"reset_mask": np.array([True, False, False])})
+    assert observations["turn"].tolist() == [0, 1, 1]
+    assert infos["_turn"].tolist() == [True, False, False]
+    with pytest.raises(errors.EpisodeOverError, match=r"over \(2\)"):
+        envs.step(["Hello."] * 3)
+    envs.reset(options={"reset_mask": np.array([False, False, True])})
     assert envs.step(["Hello."] * 3)[0]["turn"].tolist() == [1, 2, 1]
 
 
@@ -452,21 +468,20 @@ class Gone:
 
 
 FAILING = {
-    "error": RuntimeError("down"),
-    "timeout": TimeoutError(),
-    "backend": errors.BackendError("down", kind="timeout"),
+    "RuntimeError": RuntimeError("down"),
+    "TimeoutError": TimeoutError(),
+    "BackendError": errors.BackendError("down", kind="timeout"),
     "nothing": None,
     "number": 3,
-    "exception-given": [ValueError("given, not raised")],
 }
 
 
 @pytest.mark.parametrize("awaited", [False, True])
-@pytest.mark.parametrize("what", [*FAILING, "cancelled", "no-seat"])
+@pytest.mark.parametrize("what", [*FAILING, "CancelledError", "AttributeError"])
 @pytest.mark.parametrize("part", ["patient", "judge"])
 def test_what_fails_spoils_its_own_consultations_only(records, what, part, awaited):
     good = patients.get("scripted")() if part == "patient" else judges.get("rule")()
-    bad = Says(FAILING[what]) if what in FAILING else Gone() if what == "cancelled" else object()
+    bad = Says(FAILING[what]) if what in FAILING else Gone() if what == "CancelledError" else object()
     bad, good = (Awaited(bad), Awaited(good)) if awaited else (bad, good)
 
     class Sometimes:
@@ -489,6 +504,10 @@ def test_what_fails_spoils_its_own_consultations_only(records, what, part, await
         invalid = ~result[4]["valid"]
         assert (np.isnan(result[1]) == invalid).all()
         assert (result[4]["record"][invalid] == records[1].id).all()
+        for index in np.flatnonzero(invalid):
+            kind, reason = (result[4]["failure"][name][index] for name in ("kind", "reason"))
+            assert kind == ("backend" if (part, what) == ("patient", "BackendError") else part)
+            assert reason.startswith(what) or not what.endswith("Error")
         failed = failed or invalid.any()
     assert failed
 
@@ -517,7 +536,7 @@ def test_a_consultation_whose_doctor_fails_at_once_says_so_with_the_next_step(re
     told = infos.get("final_info", infos)
     assert truncations.all()
     assert not terminations.any()
-    assert rewards.tolist() == [0.0, 0.0]
+    assert np.isnan(rewards).all()
     assert told["failure"]["kind"].tolist() == ["doctor"] * 2
 
 
@@ -534,6 +553,10 @@ def test_a_consultation_whose_doctor_closes_at_once_says_so_with_the_next_step(r
     assert terminations.tolist() == hasty.tolist()
     assert not truncations.any()
     assert mode is AutoresetMode.SAME_STEP or infos["turn"].tolist() == [1] * 6
+    if mode is AutoresetMode.NEXT_STEP:
+        _, _, terminations, _, infos = envs.step(["It hurts."] * 6)
+        assert not (terminations & hasty).any()
+        assert (infos["turn"][hasty] == 1).any()
 
 
 @pytest.mark.parametrize("mode", MODES)

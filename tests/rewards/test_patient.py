@@ -70,6 +70,7 @@ GREET = ("Have you got a pet?", "I couldn't say.")
     [
         ([(BOTH, f"{ONSET} {FEVER}", "onset", "fever")], [1.0]),
         ([(BOTH, ONSET, "onset")], [0.5]),
+        ([(BOTH, f"{ONSET} {ONSET}", "onset", "onset")], [0.5]),
         ([(BOTH, "I don't know.")], [0.0]),
         ([GREET], [1.0]),
         ([("Have you got a pet?", "")], [0.0]),
@@ -199,6 +200,31 @@ def test_it_is_expected_of_nobody_else(record, id):
     assert id not in parts(scored(record, exchanges, other), "persona")
 
 
+def test_a_doubt_is_expected_only_of_a_time_that_is_told(record):
+    assert "recall" not in parts(scored(record, [(BOTH, FEVER, "fever")], Persona("p", recall="vague")), "persona")
+
+
+def test_a_long_fact_may_be_told_in_a_long_sentence(plain_record):
+    data = plain_record()
+    data["facts"][0]["lay"] = "It came on last night " + "and then it was sore " * 5 + "so I could not sleep."
+    persona = Persona("p", language_level="A1")
+    told = [(FIRST, data["facts"][0]["lay"], "onset")]
+    assert parts(scored(record_from_dict(data), told, persona), "persona")["sentences.A"] == 1.0
+
+
+def test_a_clinical_word_of_the_doctor_or_of_a_fact_is_not_the_patients_own(plain_record):
+    data = plain_record()
+    data["facts"][0]["lay"] = "It came on last night, with malaise."
+    record, persona = record_from_dict(data), Persona("p", health_literacy="low")
+    for exchange in [("Any dysuria?", "What is dysuria?"), (FIRST, "The malaise came last night.", "onset")]:
+        assert parts(scored(record, [exchange], persona), "persona")["plain_words.used"] == 1.0
+
+
+@pytest.mark.parametrize("doubt", ["Perhaps so:", "I THINK:"])
+def test_capitals_make_no_difference(record, doubt):
+    assert believed(record, "hedging", f"{doubt} {ONSET}")["hedging"] == 1.0
+
+
 def test_each_expectation_counts_the_same_however_often_it_arose(record):
     persona = Persona("p", cost="resistant")
     exchanges = [GREET, GREET, GREET, (TESTS, ONSET, "onset")]
@@ -218,8 +244,8 @@ def test_the_words_of_a_fact_meet_no_expectation(plain_record):
     data["facts"][0]["lay"] = "It cost me my sleep, it came on last night."
     record = record_from_dict(data)
     persona = Persona("p", cost="concerned")
-    told = [(TESTS, data["facts"][0]["lay"], "onset")]
-    assert parts(scored(record, told, persona), "persona")["cost"] == 0.0
+    for lay in (data["facts"][0]["lay"], f"Well, {data['facts'][0]['lay'].lower()}"):
+        assert parts(scored(record, [(TESTS, lay, "onset")], persona), "persona")["cost"] == 0.0
 
 
 def test_patterns_wait_for_their_language(record):

@@ -12,9 +12,9 @@ from medenv.agents.patients.intents import Tell, intents
 from medenv.consultation.views import Message, PatientView
 from medenv.records.record import Fact
 
-from .prompts import Prompts, dialogue, unforged
+from .prompts import Prompts, dialogue, talk, unforged
 
-__all__ = ["Interruption", "again_request", "breaks_in", "draft_of", "draft_request"]
+__all__ = ["Interruption", "again_request", "breaks_in", "draft_of", "draft_request", "script"]
 
 Interruption: TypeAlias = Literal["middle", "after"]
 """Where a reply breaks off for a question of the patient's own."""
@@ -48,13 +48,23 @@ def draft_request(
         interruption: Whether the patient breaks in.
         **sampling: The other fields of the request.
     """
+    return Request(messages=script(view, prompts, wording, interruption), stop=STOP, **sampling)
+
+
+def script(
+    view: PatientView, prompts: Prompts, wording: str | None = None, interruption: Interruption | None = None
+) -> tuple[Message, ...]:
+    """All that somebody needs to play the patient now, as chat messages; before the doctor's first words, who it is."""
+    system = _system(view, prompts)
+    if view.messages[-1].role != "user":
+        return Message("system", system), *talk(view.messages[1:])
     lines = [*_told(view, prompts, wording), prompts.texts[f"note.mood.{view.mood}"]]
     if interruption is not None:
         lines.append(prompts.texts[f"note.{interruption}"])
     if view.last:
         lines.append(prompts.texts["note.last"])
     turn = prompts.fill("patient.turn", doctor=unforged(view.messages[-1].content), note="\n".join(lines))
-    return Request(messages=dialogue(view, _system(view, prompts), turn), stop=STOP, **sampling)
+    return dialogue(view, system, turn)
 
 
 def _system(view: PatientView, prompts: Prompts) -> str:

@@ -28,7 +28,7 @@ from medenv.personas.persona import Persona
 from .affective import Interruption, again_request, breaks_in, draft_of, draft_request
 from .factual import check_request, checked_by_model, checked_by_rule, defects, worst_of
 from .gate import gate_request, leaves, parting, said_by_model
-from .prompts import Prompts, load_prompts
+from .prompts import Prompts, load_prompts, prompts_for
 
 __all__ = ["SimulatedPatient", "Unit"]
 
@@ -103,10 +103,6 @@ class SimulatedPatient:
         }
         return "simulator " + " ".join(f"{name}={value}" for name, value in settings.items())
 
-    def prompts_for(self, view: PatientView) -> Prompts:
-        """The prompts for a record's language; English for one that there are none in."""
-        return self.prompts or load_prompts("zh" if view.language.split("-")[0] == "zh" else "en")
-
     async def act(self, view: PatientView) -> PatientReply:
         """The reply to the doctor's last words.
 
@@ -153,7 +149,7 @@ class _Turn:
 
     @property
     def prompts(self) -> Prompts:
-        return self.patient.prompts_for(self.view)
+        return self.patient.prompts or prompts_for(self.view.language)
 
     async def gate_and_draft(self) -> tuple[Leaving | None, _Draft | None]:
         """Whether the patient leaves, and the draft; a model is asked for both at the same time."""

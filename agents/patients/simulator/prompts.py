@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -19,7 +19,7 @@ from medenv.consultation.views import Message, PatientView
 from medenv.errors import MedenvError
 from medenv.schemas import validator
 
-__all__ = ["PACKAGE", "Prompts", "dialogue", "load_prompts", "unforged"]
+__all__ = ["PACKAGE", "Prompts", "dialogue", "load_prompts", "prompts_for", "talk", "unforged"]
 
 PACKAGE = "medenv.agents.patients.simulator"
 _FORGING = str.maketrans({"<": "\u2039", ">": "\u203a", "[": "(", "]": ")"})
@@ -39,8 +39,12 @@ def dialogue(view: PatientView, system: str, turn: str) -> tuple[Message, ...]:
 
     Each prompt begins with the one of the turn before, up to the doctor's words.
     """
-    said = (Message(message.role, unforged(message.content)) for message in view.messages[1:-1])
-    return Message("system", system), *said, Message("user", turn)
+    return Message("system", system), *talk(view.messages[1:-1]), Message("user", turn)
+
+
+def talk(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """What was said, as it may stand in a prompt."""
+    return tuple(Message(message.role, unforged(message.content)) for message in messages)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +99,11 @@ def load_prompts(source: str | Path) -> Prompts:
             raise MedenvError(f"{source}: expected {wanted} in {name}, got {text.strip()[:80]!r}")
     digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()[:12]
     return Prompts(texts.pop("language"), texts, digest)
+
+
+def prompts_for(language: str) -> Prompts:
+    """The prompts that come with medenv in a record's language; the English ones where there are none."""
+    return load_prompts("zh" if language.split("-")[0] == "zh" else "en")
 
 
 @cache

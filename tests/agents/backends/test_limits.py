@@ -109,9 +109,33 @@ def test_a_permit_that_comes_with_the_cancellation_is_passed_on():
     asyncio.run(run())
 
 
+def test_nobody_overtakes_when_the_limit_rises_meanwhile():
+    async def run():
+        limit, entered = AdaptiveLimit(5), []
+
+        async def hold(name):
+            async with limit.permit():
+                entered.append(name)
+                await asyncio.sleep(0.01)
+
+        for _ in range(20):
+            limit.fall(limit.decreases)
+        tasks = [asyncio.create_task(hold(name)) for name in ("first", "second")]
+        await asyncio.sleep(0)
+        limit.rise()  # as another event loop might, while the second waits
+        tasks.append(asyncio.create_task(hold("third")))
+        await asyncio.gather(*tasks)
+        assert entered == ["first", "second", "third"]
+
+    asyncio.run(run())
+
+
 @given(
     st.integers(1, 5),
-    st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["kept up", "overloaded", "raise", "cancel", "nothing"])), max_size=40),
+    st.lists(
+        st.tuples(st.integers(0, 4), st.sampled_from(["kept up", "overloaded", "raise", "cancel", "nothing"])),
+        max_size=40,
+    ),
 )
 def test_whatever_happens_nothing_is_lost_and_nobody_starves(most, works):
     async def run():

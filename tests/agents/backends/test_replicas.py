@@ -71,7 +71,17 @@ def test_a_replica_that_fails_is_left_alone_and_its_conversations_return(clock):
     assert not replicas.choose("talk").resting
 
 
-@pytest.mark.parametrize(("kind", "rests"), [("unreachable", True), ("timeout", True), ("server error", True), ("rate limit", False), ("refused", False), ("garbled", False)])
+@pytest.mark.parametrize(
+    ("kind", "rests"),
+    [
+        ("unreachable", True),
+        ("timeout", True),
+        ("server error", True),
+        ("rate limit", False),
+        ("refused", False),
+        ("garbled", False),
+    ],
+)
 def test_what_counts_as_a_failure(kind, rests, clock):
     replica = Replicas(URLS, 8).choose("talk")
     fail(replica, kind)
@@ -103,14 +113,12 @@ def test_a_cancelled_try_leaves_the_replica_to_the_next(clock):
 def test_rests_double_up_to_a_bound(clock):
     replica = Replicas(URLS, 8).choose("talk")
     rests = []
-    for _ in range(2000):
+    for _ in range(12):
         fail(replica)
         began = clock[0]
         while replica.resting:
             clock[0] += FIRST_REST
         rests.append(clock[0] - began)
-        if len(rests) > 12:
-            break
     assert rests[:4] == [0.5, 1.0, 2.0, 4.0]
     assert rests[-1] == LONGEST_REST
     succeed(replica)
@@ -121,14 +129,11 @@ def test_rests_double_up_to_a_bound(clock):
 
 def test_requests_that_fail_together_count_once(clock):
     replica = Replicas(URLS, 8).choose("talk")
-    for kind in ("unreachable",) * 5:
-        attempts = replica.attempt(), replica.attempt(), replica.attempt()
-        for attempt in attempts:
-            attempt.__enter__()
-        for attempt in attempts:
-            error = BackendError("no", kind)
-            assert not attempt.__exit__(BackendError, error, None)
-        break
+    attempts = replica.attempt(), replica.attempt(), replica.attempt()
+    for attempt in attempts:
+        attempt.__enter__()
+    for attempt in attempts:
+        assert not attempt.__exit__(BackendError, BackendError("no", "unreachable"), None)
     clock[0] += FIRST_REST
     assert not replica.resting
 

@@ -71,7 +71,9 @@ def test_what_passes_is_asked_again(kind, in_no_time):
     assert len(inner.asked) == 6
 
 
-@pytest.mark.parametrize("error", [BackendError("no", "refused"), BackendError("no", "schema"), BackendError("no"), KeyError("bug")])
+@pytest.mark.parametrize(
+    "error", [BackendError("no", "refused"), BackendError("no", "schema"), BackendError("no"), KeyError("bug")]
+)
 def test_what_does_not_pass_is_raised_at_once_and_as_it_is(error, in_no_time):
     inner = Failing(BackendError("no", "timeout"), error)
     with pytest.raises(type(error)) as caught:
@@ -131,7 +133,9 @@ def test_a_server_that_is_away_for_90_seconds_is_survived(in_no_time):
 def test_the_error_at_the_end_keeps_the_kind_and_says_how_often_it_was_tried(in_no_time):
     for kind in PASSING:
         inner = Failing(*(BackendError("what was expected", kind) for _ in range(999)))
-        with pytest.raises(BackendError, match=r"^what was expected; gave up after \d+ attempts in \d+\.\d s$") as caught:
+        with pytest.raises(
+            BackendError, match=r"^what was expected; gave up after \d+ attempts in \d+\.\d s$"
+        ) as caught:
             in_no_time(Retrying(inner, total_timeout=50).complete(REQUEST))
         assert caught.value.kind == kind
         assert f"{len(inner.asked)} attempts" in str(caught.value)

@@ -190,14 +190,28 @@ def test_a_fault_takes_no_recorded_reply():
     assert complete(backend, asked())[0].text == "one"
 
 
-@given(st.binary(max_size=16), st.integers(0, 100), st.integers(0, 2**63), st.sets(st.sampled_from(FAULT_KINDS), min_size=1))
+@given(
+    st.binary(max_size=16),
+    st.integers(0, 100),
+    st.integers(0, 2**63),
+    st.sets(st.sampled_from(FAULT_KINDS), min_size=1),
+)
 def test_draws_keep_to_rate_and_kinds(identity, attempt, seed, kinds):
     assert Faults(0.0, tuple(kinds), seed).draw(identity, attempt) is None
     assert Faults(1.0, tuple(kinds), seed).draw(identity, attempt) in kinds
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"rate": -0.1}, {"rate": 1.1}, {"kinds": ()}, {"kinds": ("fire",)}, {"latency": -1}, {"wait": -1}, {"rate": float("nan")}]
+    "wrong",
+    [
+        {"rate": -0.1},
+        {"rate": 1.1},
+        {"kinds": ()},
+        {"kinds": ("fire",)},
+        {"latency": -1},
+        {"wait": -1},
+        {"rate": float("nan")},
+    ],
 )
 def test_faults_that_cannot_be_are_refused(wrong):
     with pytest.raises(BackendError, match="expected"):

@@ -154,6 +154,8 @@ def test_a_server_is_healthy_inside_the_block_and_gone_after_it(fake):
         assert len(fake.living) == 2
         log = running.log
         assert "the fake starts" in log.read_text()
+        left = time.monotonic()
+    assert time.monotonic() - left < server.LEAVE_SECONDS / 2, "it was asked to leave, not waited for"
     assert fake.living == []
     assert not healthy(running.port)
     assert not log.exists()
@@ -163,6 +165,17 @@ def test_it_is_gone_after_a_block_that_raised(fake):
     with pytest.raises(ZeroDivisionError), Server(fake.model):
         raise ZeroDivisionError
     assert len(fake.starts) == 1
+    assert fake.living == []
+
+
+def test_it_is_gone_after_a_start_that_was_interrupted(fake, monkeypatch):
+    def interrupt(*_):
+        until(lambda: fake.starts)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(server, "_healthy", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Server(fake.model).start()
     assert fake.living == []
 
 
