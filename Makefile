@@ -1,7 +1,7 @@
 # Everything a newcomer needs, on a machine with Python 3.11+ and pip.
 PYTHON ?= python3
 VENV ?= .venv
-PYTEST ?= -n 2
+PYTEST ?= -n 2 --dist loadgroup
 BIN := $(VENV)/bin
 EXTRAS := train,report,dev
 STAMP := $(VENV)/.dependencies

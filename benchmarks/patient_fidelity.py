@@ -27,7 +27,6 @@ import random
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -40,6 +39,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 
+from medenv.agents.patients.phrases import phrases_at
 from medenv.agents.patients.scripted import ScriptedPatient
 from medenv.agents.patients.wording import worded
 from medenv.consultation.episode import Episode, Scenario
@@ -112,32 +112,9 @@ def is_factual(turn: Turn, facts: Mapping[str, Fact], persona: Persona) -> bool:
         if told not in rest:
             return False
         rest = rest.replace(told, " ", 1)
-    for phrase in phrases(persona.language_level):
+    for phrase in sorted(phrases_at(persona.language_level), key=lambda text: (-len(text), text)):
         rest = rest.replace(phrase, " ")
     return not rest.strip() and not turn.entry.invented and not turn.entry.contradicted
-
-
-@cache
-def phrases(level: str) -> tuple[str, ...]:
-    """Everything that the patient may say beside the facts, the longest first."""
-    folder = resources.files("medenv.agents.patients")
-    data = {
-        name: json.loads(folder.joinpath(f"{name}.json").read_text("utf-8"))
-        for name in ("phrasings", "remarks", "wording")
-    }
-    plain = {worded(text, level) for text in texts(data["phrasings"])}
-    said = {text for remark in data["remarks"]["remarks"] for text in remark["say"]}
-    doubts = {text for recall in ("vague", "inconsistent") for text in data["wording"][recall]}
-    return tuple(sorted(plain | said | doubts, key=lambda text: (-len(text), text)))
-
-
-def texts(data: Any) -> Iterator[str]:
-    """Every text of plain data."""
-    if isinstance(data, str):
-        yield data
-    else:
-        for item in data.values() if isinstance(data, Mapping) else data:
-            yield from texts(item)
 
 
 def fidelity(records: Sequence[Record]) -> dict[str, float]:

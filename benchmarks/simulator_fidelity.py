@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from medenv.agents.backends import Backend, Request
+from medenv.agents.patients.phrases import phrases
 from medenv.agents.patients.scripted import ScriptedPatient
 from medenv.agents.patients.simulator import SimulatedPatient
 from medenv.agents.patients.simulator.prompts import load_prompts
@@ -133,7 +134,9 @@ def read(episode: Episode) -> list[tuple[Turn, tuple[Claim, ...], frozenset[str]
         if turn.reply is None:
             continue
         released = released_in(turn, episode)
-        claims = claims_in(turn.reply, facts, told | released, asked=turn.entry.asked, doctor=turn.acts.speech)
+        claims = claims_in(
+            turn.reply, facts, told | released, asked=turn.entry.asked, doctor=turn.acts.speech, chatter=phrases()
+        )
         found.append((turn, claims, told))
         told |= {id for claim in claims if claim.standing in ("supported", "undisclosed") for id in claim.facts}
     return found

@@ -15,7 +15,9 @@ from typing import Any
 
 from medenv.personas.persona import Persona
 
-__all__ = ["doubt", "worded"]
+__all__ = ["LEVELS", "doubt", "worded"]
+
+LEVELS = ("A1", "A2", "B1", "B2", "C1", "C2")
 
 
 @cache

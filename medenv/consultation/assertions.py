@@ -76,6 +76,10 @@ class Sentence:
     """The positions of the words that deny."""
     end: int
 
+    def parts_at(self, i: int) -> bool:
+        """Whether a pause or a link, not only a preposition, stands before what a word begins."""
+        return not i or bool(self.tokens[i].mark) or self.tokens[i].word in vocabulary().sets["links"]
+
     def where(self, i: int) -> int:
         """Where in the text the word at a position begins; after the last one, where the sentence ends."""
         return self.tokens[i].start if i < len(self.tokens) else self.end
@@ -257,7 +261,8 @@ def _sentence(tokens: list[Token], asks: bool, staged: bool, end: int) -> Senten
             continue
         kept.append((match.label, match.at))
     denies = _sign(tokens, {i for label, at in kept if len(at) > 1 and label not in known.denials for i in at})
-    within = {i for _, at in kept if known.free.issuperset(words[j] for j in at) for i in range(at[0] + 1, at[-1] + 1)}
+    idioms = [at for _, at in kept if known.free.issuperset(words[j] for j in at)]
+    within = {i for at in idioms for i in range(at[0] + 1, at[-1] + 1)}
     starts = [0]
     for i in range(1, len(tokens)):
         if i in within:
@@ -273,7 +278,8 @@ def _sign(tokens: list[Token], taken: set[int]) -> frozenset[int]:
 
     Args:
         tokens: The words of a sentence.
-        taken: Positions of words that belong to a phrase, which may hold a denying word of its own.
+        taken: Positions of words that belong to a phrase; a denying word of its own ("cannot sleep") denies
+            its words, but nothing else.
     """
     known = vocabulary()
     denies: set[int] = set()
@@ -295,13 +301,16 @@ def _sign(tokens: list[Token], taken: set[int]) -> frozenset[int]:
                 begun = i
         if fresh:
             active, begun, under = -1, i, False
-        if word in known.denying and i not in taken:
+        elif active < 0 and word in starts:
+            begun = i
+        if word in known.denying:
             if word == "no" and (after is None or after.mark) and (i == begun or token.mark or i == 0):
                 continue  # "No, ..." answers and denies nothing of what follows.
             if active < 0:
                 for before in tokens[begun:i]:
                     before.sign = 0
-            denies.add(i)
+            if i not in taken:
+                denies.add(i)
             active, under = i, False
             continue
         if word in known.sets["under"] and active >= 0:

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rapidfuzz.fuzz import partial_ratio_alignment
-
 from medenv.consultation.ledger import LedgerEntry
-from medenv.consultation.lexicon import lexicon
 from medenv.consultation.questions import Question, Sign, Understanding
 from medenv.personas.persona import Persona
 from medenv.records.record import Fact
 
-__all__ = ["disclose", "infer_disclosed"]
+__all__ = ["disclose"]
 
 _RAPPORT: frozenset[Sign] = frozenset(("empathy", "confidentiality"))
 _TURNS_OF_RAPPORT = {"open": 1, "reserved": 2}
 _VOLUNTEERED = {"terse": 1, "plain": 2, "talkative": None}
-_MIN_WORDS = 3
-"""A text of fewer words ("No.") could stand in any reply."""
-_NEARLY = 93.0
-"""How alike, of 100, a passage of the reply and the text of a fact have to be."""
-_DENIES_NEXT = frozenset(("not", "never", "without", "deny"))
-_BEFORE = 2
-"""How many words before a passage may deny it."""
-_NEGATIONS = frozenset(("not", "no", "never", "none", "nothing", "nobody", "without", "neither", "deny"))
 
 
 def disclose(
@@ -72,40 +61,3 @@ def _brought_out(question: Question, facts: Mapping[str, Fact], persona: Persona
 
 def _is_detail(fact: Fact) -> bool:
     return fact.topic.startswith("hpi.") and fact.disclosure == "asked" and fact.sensitivity == "ordinary"
-
-
-def infer_disclosed(reply: str, facts: Sequence[Fact]) -> tuple[str, ...]:
-    """The ids of the facts that a plain reply tells.
-
-    Conservative: a fact counts only where its lay text or its statement stands in the reply nearly word for word, with
-    as many negations.
-    """
-    said = _plain(reply)
-    return tuple(
-        fact.id for fact in facts if any(_stands_in(_plain(text), said) for text in (fact.lay, fact.statement))
-    )
-
-
-def _plain(text: str) -> str:
-    return " ".join(lexicon().words.plain(text))
-
-
-def _stands_in(text: str, reply: str) -> bool:
-    if text.count(" ") + 1 < _MIN_WORDS or len(text) > len(reply) / 0.9:
-        return False
-    at = f" {reply} ".find(f" {text} ")
-    if at < 0:
-        found = partial_ratio_alignment(text, reply, score_cutoff=_NEARLY)
-        if found is None:
-            return False
-        at, end = found.dest_start, found.dest_end
-    else:
-        end = at + len(text)
-    # What is denied is mostly denied just before: "I don't", "I never".
-    before = reply[:at].split()[-_BEFORE:] if reply[at - 1 : at] in ("", " ") else reply[:at].split()[-_BEFORE - 1 :]
-    denied = any(word in _DENIES_NEXT for word in before)
-    return not denied and _negations(text.split()) == _negations(reply[at:end].split())
-
-
-def _negations(words: Sequence[str]) -> int:
-    return sum(word in _NEGATIONS for word in words)

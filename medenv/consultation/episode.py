@@ -21,8 +21,12 @@ from medenv.errors import ActionError, EpisodeOverError, SeatError
 from medenv.personas.persona import Persona
 from medenv.records.leaks import find_leaks
 from medenv.records.record import Fact, Record
+from medenv.registry import load
 
 __all__ = ["Episode", "Failure", "FailureKind", "Scenario"]
+
+PHRASES = "medenv.agents.patients.phrases:phrases"
+"""What patients are known to say beside the facts."""
 
 FailureKind: TypeAlias = Literal["doctor", "patient", "judge", "backend", "leak"]
 """Which part failed; backend: the model that one of them asks; leak: the patient's words named the diagnosis before the
@@ -268,7 +272,12 @@ class Episode:
         assert opened is not None
         allowed = self.ledger.disclosed.union(fact.id for fact in opened.released)
         claims = claims_in(
-            reply, self.scenario.record.facts, allowed, asked=opened.entry.asked, doctor=opened.acts.speech
+            reply,
+            self.scenario.record.facts,
+            allowed,
+            asked=opened.entry.asked,
+            doctor=opened.acts.speech,
+            chatter=load(PHRASES)(),
         )
 
         def held(*standings: Standing) -> tuple[str, ...]:

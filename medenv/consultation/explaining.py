@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib import resources
@@ -101,7 +101,7 @@ def _told(fact: Fact) -> Told:
                 if token.word in known.kin:
                     told.kin.add(token.word)
             for label, at in sentence.phrases:
-                for name, sign in _meant(label, words[at[0]].sign, known):
+                for name, sign in _meant(label, _sign(sentence, at), known):
                     told.units[name].add(sign)
             breaths = [i for i, t in enumerate(words) if not i or t.mark or t.word in ("and", "but", "then")]
             for amount in sentence.amounts:
@@ -122,6 +122,14 @@ def _sides(names: Collection[str], known: Vocabulary) -> dict[int, set[int]]:
         for group, side in known.opposites.get(name, ()):
             found.setdefault(group, set()).add(side)
     return found
+
+
+def _sign(sentence: Sentence, at: Sequence[int]) -> int:
+    """Whether a phrase is said to be so: denied where any of its words is, unless it denies these itself."""
+    if not vocabulary().denying.isdisjoint(sentence.tokens[i].word for i in at):
+        return -1 if sentence.tokens[at[0]].sign < 0 else 1
+    signs = {sentence.tokens[i].sign for i in at}
+    return -1 if -1 in signs else int(1 in signs)
 
 
 def _meant(label: str, sign: int, known: Vocabulary) -> Iterator[tuple[str, int]]:
@@ -178,7 +186,7 @@ class Explainer:
             places.update(story.counting)
         self._standings = {i: [self._standing(unit, story.told[i]) for unit in self._units] for i in sorted(places)}
 
-    def backing(self, start: int, stop: int, near: Collection[str]) -> str | None:
+    def backing(self, start: int, stop: int, near: Collection[str], *, only: bool = False) -> str | None:
         """The id of the fact that may be told and explains a run best, if any explains all of it.
 
         Args:
@@ -186,13 +194,14 @@ class Explainer:
             stop: The position after its last.
             near: The ids of the facts that the words before it told; a run that says only how much or when leans on
                 these or on what was asked.
+            only: Whether no other fact than these may back it.
         """
         fits = [self.fit(i, start, stop) for i in self._standings if self._may_hold(i, start, stop)]
         best: Fit | None = None
         for fit in sorted(fits, key=self._rank):
             id = fit.told.fact.id
             leans = bool(fit.explained) or id in self._asked or id in near or not (self._asked or near)
-            if fit.holds and leans:
+            if fit.holds and leans and (id in near or not only):
                 best = fit
                 break
         return best.told.fact.id if best is not None else None
@@ -224,8 +233,8 @@ class Explainer:
         for label, at in sentence.phrases:
             if label in known.marks:
                 continue
-            meanings = tuple(_meant(label, sentence.tokens[at[0]].sign, known))
-            if all(sentence.tokens[i].word in known.free for i in at) and spare.isdisjoint(at):
+            meanings = tuple(_meant(label, _sign(sentence, at), known))
+            if all(i in counted or sentence.tokens[i].word in known.free for i in at) and spare.isdisjoint(at):
                 idioms.append((at, meanings))
             for i in at:
                 around[i].extend(meanings)
@@ -305,7 +314,7 @@ class Explainer:
         denying = any(start <= i < stop for i in sentence.denies)
         if fact.polarity == "absent":
             denied = denying or any(token.sign < 0 for token in sentence.tokens[start:stop])
-            answers = sentence.tokens[0].word == "no" and 0 not in sentence.denies
+            answers = not start and sentence.tokens[0].word == "no" and 0 not in sentence.denies
             denied |= answers or "~normal" in names or not known.denials.keys().isdisjoint(names)
             fit.wrong |= not (denied or affirmed)
         elif denying and not fit.told.denies:

@@ -304,12 +304,13 @@ class _Judge:
         pieces: list[_Piece] = []
         i = 0
         while i < len(bounds) - 1:
+            only = bool(pieces) and not sentence.parts_at(bounds[i])
             for j in range(min(len(bounds) - 1, i + MAX_RUNS), i, -1):
                 start, stop = bounds[i], bounds[j]
-                if self._is_chatter(sentence, start, stop):
+                if self._is_chatter(sentence, start, stop) and not _dangles(sentence, start, stop):
                     pieces.append(_Piece(start, stop, "chatter"))
                     break
-                if (id := explainer.backing(start, stop, near)) is not None:
+                if (id := explainer.backing(start, stop, near, only=only)) is not None:
                     pieces.append(_Piece(start, stop, "supported", (id,)))
                     near = (id,)
                     break
@@ -336,6 +337,12 @@ class _Judge:
             if fit.wrong:
                 return "contradicting", (fact.id,)
         return "unsupported", ()
+
+
+def _dangles(sentence: Sentence, start: int, stop: int) -> bool:
+    """Whether a run denies what comes right after it: "I have not put" of "I have not put on weight"."""
+    denies = any(start <= i < stop for i in sentence.denies)
+    return denies and stop < len(sentence.tokens) and not sentence.tokens[stop].mark
 
 
 def _widened(sentence: Sentence, i: int, *, back: bool) -> int:

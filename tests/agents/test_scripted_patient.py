@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import medenv.records
+from medenv.agents.patients.phrases import phrases
 from medenv.agents.patients.scripted import ScriptedPatient
 from medenv.agents.patients.wording import worded
-from medenv.consultation.disclosure import infer_disclosed
 from medenv.consultation.episode import Episode, Scenario
+from medenv.consultation.grounding import claims_in
 from medenv.consultation.questions import Question, Understanding
 from medenv.consultation.seats import DOCTOR, PATIENT, PatientReply
 from medenv.consultation.views import PatientView
@@ -198,7 +199,9 @@ def test_over_the_library_it_keeps_to_the_record(path: Path) -> None:
         assert all(lays[id] in reply for id in turn.entry.disclosed)
         told = {id for id, lay in lays.items() if len(lay.split()) > 2 and lay in reply}
         assert told <= set(turn.entry.disclosed)
-        assert set(infer_disclosed(reply, record.facts)) <= {
+        claims = claims_in(reply, record.facts, lays, doctor=turn.acts.speech, chatter=phrases())
+        assert {claim.standing for claim in claims} <= {"supported", "chatter"}
+        assert {id for claim in claims for id in claim.facts} <= {
             fact.id
             for fact in record.facts
             if any(lays[id] in fact.lay or fact.lay in lays[id] for id in turn.entry.disclosed)

@@ -3,10 +3,8 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from medenv.consultation.disclosure import disclose, infer_disclosed
+from medenv.consultation.disclosure import disclose
 from medenv.consultation.ledger import LedgerEntry
 from medenv.consultation.questions import Question, QuestionKind, Sign, Understanding
 from medenv.personas.persona import Persona
@@ -103,34 +101,3 @@ def test_a_fact_asked_for_twice_is_told_once() -> None:
 def test_other_questions_and_unknown_ids_bring_out_nothing(kind: QuestionKind) -> None:
     assert told(Understanding((Question("?", kind),))) == ([], [])
     assert told(asking("no-such-fact")) == ([], [])
-
-
-@pytest.mark.parametrize(
-    ("reply", "facts"),
-    [
-        ("", ()),
-        ("It began at noon today.", ("v1",)),
-        ("Well... it began at noon today, doctor. It's in my right knee!", ("v1", "v2")),
-        ("IT BEGAN AT NOON TODAY", ("v1",)),
-        ("It began around noon today.", ()),
-        ("I'd give it a seven out of ten, I suppose.", ("a1",)),
-        ("I would give it a seven out of ten.", ("a1",)),
-        ("No, I have not had a rash.", ("a2",)),
-        ("Yes, I have had a rash.", ()),
-        ("I don't drink a bottle a day.", ()),
-        ("I never drink a bottle a day.", ()),
-        ("No. I drink a bottle a day.", ("t1",)),
-        ("Nothing of the kind.", ()),
-    ],
-)
-def test_facts_in_a_plain_reply(reply: str, facts: tuple[str, ...]) -> None:
-    assert infer_disclosed(reply, tuple(FACTS.values())) == facts
-
-
-def test_a_text_too_short_to_tell_anything_is_never_found() -> None:
-    assert infer_disclosed("No. No. No.", (Fact("x", "allergies", "None.", "No."),)) == ()
-
-
-@given(st.text(max_size=2000))
-def test_any_reply_can_be_read(reply: str) -> None:
-    assert set(infer_disclosed(reply, tuple(FACTS.values()))) <= FACTS.keys()

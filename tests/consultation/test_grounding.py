@@ -88,6 +88,11 @@ def test_a_faithful_claim_is_supported_by_its_fact(reply: str, told: set[str]) -
     "reply",
     [
         "It came on all at once five days ago.",
+        "It came on all at once three hours ago.",
+        "I am not, to this day, out of breath on the stairs.",
+        "My chest hurts on the left and there is blood in my urine.",
+        "The fever is there, not the cough.",
+        "The pain is not there, and I don't cough.",
         "It's on the right of my chest.",
         "I have a fever.",
         "I don't smoke.",

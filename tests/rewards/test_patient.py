@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from medenv.agents.doctors.checklist import ChecklistDoctor
 from medenv.agents.patients.scripted import ScriptedPatient
-from medenv.consultation.disclosure import infer_disclosed
 from medenv.consultation.episode import Episode, Scenario
 from medenv.consultation.playing import play_now
 from medenv.consultation.seats import DOCTOR, PATIENT, PatientReply
@@ -361,14 +360,13 @@ class PlanningDoctor(ChecklistDoctor):
 
 
 class Playing:
-    """A patient made of a function of its view, with the facts that stand in its words."""
+    """A patient made of a function of its view, whose words are held against the facts."""
 
     def __init__(self, words):
         self.words = words
 
     def act(self, view):
-        words = self.words(view)
-        return PatientReply(words, infer_disclosed(words, view.facts))
+        return self.words(view)
 
 
 def outcome(record, persona, patient, doctor):

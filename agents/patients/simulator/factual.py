@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 from medenv.agents.backends.chat import Request
+from medenv.agents.patients.phrases import phrases
 from medenv.consultation.grounding import Claim, Standing, claims_in
 from medenv.consultation.views import Message, PatientView
 
@@ -32,7 +33,9 @@ def _allowed(view: PatientView) -> frozenset[str]:
 def checked_by_rule(draft: str, view: PatientView) -> tuple[Claim, ...]:
     """What the draft claims, held against the facts that may be told by now."""
     asked = tuple(id for question in view.understanding.questions for id in question.facts)
-    return claims_in(draft, view.facts, _allowed(view), asked=asked, doctor=view.messages[-1].content)
+    return claims_in(
+        draft, view.facts, _allowed(view), asked=asked, doctor=view.messages[-1].content, chatter=phrases()
+    )
 
 
 def check_request(claims: Sequence[Claim], view: PatientView, prompts: Prompts, **sampling: Any) -> Request:

@@ -464,6 +464,7 @@ def test_the_program_says_how_to_use_the_server(fake, program, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("server")
 def test_a_real_server_answers_dies_comes_back_and_leaves_nothing():
     model = os.environ.get("MEDENV_VLLM_MODEL")
     if not model or not os.environ.get("MEDENV_VLLM_PYTHON"):
