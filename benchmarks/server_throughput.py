@@ -201,6 +201,12 @@ async def block_size(url: str) -> int | None:
     return int(found[1]) if found else None
 
 
+async def server_version(url: str) -> str | None:
+    """The version of vLLM, where the server says so."""
+    status, text = await fetched("GET", f"{url}/version")
+    return json.loads(text)["version"] if status == 200 else None
+
+
 async def emptied(url: str) -> bool:
     """Empties the prefix cache; returns whether the server could."""
     status, _ = await fetched("POST", f"{url}/reset_prefix_cache")
@@ -357,7 +363,7 @@ def main() -> None:
             extra = ("--max-model-len", "4096", *options.extra.split())
             server = stack.enter_context(Server(options.model, python=options.python, extra=extra))
             url = server.url
-        running = json.loads(asyncio.run(fetched("GET", f"{url}/version"))[1])
+        url = url.rstrip("/").removesuffix("/v1")
         result = {
             "command": "python benchmarks/server_throughput.py",
             "consultations": options.consultations,
@@ -365,8 +371,8 @@ def main() -> None:
             "max_turns": options.max_turns,
             "max_tokens": options.max_tokens,
             "repetitions": options.repetitions,
-            **asyncio.run(measured(url.rstrip("/").removesuffix("/v1"), options)),
-            "versions": {**versions, "vllm": running["version"]},
+            **asyncio.run(measured(url, options)),
+            "versions": {**versions, "vllm": asyncio.run(server_version(url))},
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         }
     print(json.dumps(result, indent=2))

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from medenv.agents.backends import Backend, Request
+from medenv.agents.backends import Backend, Reply, Request
 from medenv.agents.patients.phrases import phrases
 from medenv.agents.patients.scripted import ScriptedPatient
 from medenv.agents.patients.simulator import SimulatedPatient
@@ -59,8 +59,29 @@ RATING = {
     "required": ["personality", "background"],
     "additionalProperties": False,
 }
-ASKED = 10
+ASKED = 6
 """Topics that each interview asks for."""
+MAX_TOKENS = 48
+"""The longest reply."""
+
+
+class Remembering:
+    """A backend that answers the same request the same: what a server samples also depends on what else it computes."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self._replies: dict[str, Reply] = {}
+
+    async def complete(self, request: Request) -> Reply:
+        """The reply to a request, or the one that it had before."""
+        key = repr(request)
+        if key not in self._replies:
+            self._replies[key] = await self.backend.complete(request)
+        return self._replies[key]
+
+    async def aclose(self) -> None:
+        """Lets go of the other's connections."""
+        await self.backend.aclose()
 
 
 @dataclass(frozen=True)
@@ -86,7 +107,9 @@ class PlainPatient:
         )
         messages = (Message("system", system), *view.messages[1:])
         seed = random.Random(f"{view.seed}:{view.turn}").getrandbits(31)
-        reply = await self.backend.complete(Request(messages, conversation=f"{view.seed}", seed=seed, max_tokens=128))
+        reply = await self.backend.complete(
+            Request(messages, conversation=f"{view.seed}", seed=seed, max_tokens=MAX_TOKENS)
+        )
         return reply.text.strip()
 
 
@@ -105,7 +128,9 @@ def interview(number: int, prying: Sequence[str], rapport: Sequence[str]) -> lis
     """What is said to one patient."""
     rng = random.Random(number)
     questions = rng.sample([topic["question"] for topic in topics().values()], ASKED)
-    return ["What brings you in today?", *questions[:5], *prying[:4], *rapport, *questions[5:], *prying[4:]]
+    farewell = ["Goodbye, and thank you for coming.", "Is there anything else that you want to tell me?"]
+    half = ASKED // 2
+    return ["What brings you in today?", *questions[:half], *prying[:3], *rapport, *questions[half:], *farewell]
 
 
 async def interviewed(
@@ -225,12 +250,11 @@ def patients(backend: Backend) -> dict[str, Any]:
         "scripted": ScriptedPatient(),
         "plain, as AgentClinic": PlainPatient(backend, AGENTCLINIC),
         "plain, as PatientSim": PlainPatient(backend, PATIENTSIM),
-        "simulator": SimulatedPatient(backend),
-        "simulator, gate off": SimulatedPatient(backend, gate="off"),
+        "simulator": SimulatedPatient(backend, max_tokens=MAX_TOKENS),
+        "simulator, gate off": SimulatedPatient(backend, gate="off", max_tokens=MAX_TOKENS),
         "simulator, affective off": SimulatedPatient(backend, affective="off"),
-        "simulator, factual off": SimulatedPatient(backend, factual="off"),
-        "simulator, affective both": SimulatedPatient(backend, affective="both"),
-        "simulator, factual both": SimulatedPatient(backend, factual="both"),
+        "simulator, affective both": SimulatedPatient(backend, affective="both", max_tokens=MAX_TOKENS),
+        "simulator, factual off": SimulatedPatient(backend, factual="off", max_tokens=MAX_TOKENS),
     }
 
 
@@ -246,6 +270,7 @@ async def compare(
     concurrency: int = 32,
 ) -> tuple[dict[str, Any], dict[str, list[Episode]]]:
     """Every patient's measures, and the interviews."""
+    backend = Remembering(backend)
     result: dict[str, Any] = {"model": judge, "judge_of_personification": judge, "records": len(records)}
     played = {}
     for name, patient in patients(backend).items():

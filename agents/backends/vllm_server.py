@@ -10,6 +10,7 @@ import asyncio
 import json
 import math
 import os
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -28,6 +29,8 @@ __all__ = ["VllmServer"]
 
 LARGEST_SEED = 2**63 - 1
 """Servers keep seeds in 64 bits."""
+FIRST_CONTACT = 30.0
+"""For how many seconds a server that has never answered is tried."""
 SHOWN = 200
 """Characters of a server's message that an error repeats."""
 
@@ -73,6 +76,8 @@ class VllmServer:
         self._retries = Retries(total_timeout=total_timeout, seed=seed)
         self._connections = Connections()
         self._asking: dict[asyncio.AbstractEventLoop, asyncio.Task[str]] = {}
+        self._began: float | None = None
+        self._reached = False
 
     async def complete(self, request: Request) -> Reply:
         """The reply to a request.
@@ -103,12 +108,22 @@ class VllmServer:
                     except BackendError as error:
                         if error.kind == "timeout":
                             permit.overloaded()
-                        raise
+                        raise self._absent(error) from None
+                    self._reached = True
                     if answer.status in (429, 503):
                         permit.overloaded()
                     else:
                         permit.kept_up()
                     return _reply(answer)
+
+    def _absent(self, error: BackendError) -> BackendError:
+        """The error of an attempt; a server that never answered is not waited for as one that did."""
+        now = time.monotonic()
+        self._began = now if self._began is None else self._began
+        if error.kind != "unreachable" or self._reached or now - self._began < FIRST_CONTACT:
+            return error
+        servers = ", ".join(self.urls)
+        return BackendError(f"expected a server at {servers}, got no answer in {now - self._began:.0f} s", "absent")
 
     async def _ask(self, replica: Replica, request: Request) -> Answer:
         async with time_limit(self.attempt_timeout):

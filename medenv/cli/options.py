@@ -32,7 +32,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 
 Doctor = Annotated[
-    str, typer.Option("--doctor", "-d", help="Who the doctor is: random, checklist, oracle, ..., or a policy folder.")
+    str,
+    typer.Option("--doctor", "-d", help="Who the doctor is: random, checklist, oracle, chat, ..., or a policy folder."),
 ]
 Episodes = Annotated[
     int | None, typer.Option("--episodes", "-n", help="How many episodes.", show_default="each record once")
@@ -54,7 +55,9 @@ Personas = Annotated[
         show_default="neutral",
     ),
 ]
-Patient = Annotated[str, typer.Option(help="Who answers the doctor.")]
+Patient = Annotated[
+    str, typer.Option(help="Who answers the doctor: scripted, or simulator, a model on the server at $MEDENV_SERVER.")
+]
 Rubric = Annotated[str, typer.Option(help="How criteria are made from a record.")]
 Judge = Annotated[str, typer.Option(help="Who decides the criteria.")]
 MaxTurns = Annotated[int, typer.Option(help="Doctor messages before the episode is cut off.")]

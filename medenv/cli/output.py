@@ -65,12 +65,22 @@ def print_evaluation(result: Evaluation) -> None:
             f"min {reward.min:.3f}, max {reward.max:.3f})"
             if reward.n
             else "none: no valid episode",
+            **_reasons(result),
         }
     )
     if result.axes:
         print_table(("axis", "mean"), ((name.replace("_", " "), float(value)) for name, value in result.axes.items()))
     if result.ledger:
         print_table(("ledger", "mean"), ((k.replace("_", " "), float(v)) for k, v in result.ledger.items()))
+
+
+def _reasons(result: Evaluation) -> dict[str, str]:
+    """For each kind of failure the first reason."""
+    reasons: dict[str, str] = {}
+    for failure in (trajectory.failure for trajectory in result.trajectories):
+        if failure is not None:
+            reasons.setdefault(f"failed ({failure['kind']})", failure["reason"])
+    return reasons
 
 
 def _print(renderable: Any) -> None:

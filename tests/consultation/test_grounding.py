@@ -192,7 +192,21 @@ def test_only_the_claim_that_is_wrong_is_refused() -> None:
 
 
 def test_a_relative_stays_who_is_spoken_of() -> None:
-    assert not standings("My brother has had it for a while, and gets out of breath on the stairs.") <= FINE
+    claims = judged("My mother had a stroke at seventy and gets out of breath on the stairs.")
+    assert claims[0].standing == "supported"
+    assert "breath" not in {id for claim in claims if claim.standing == "supported" for id in claim.facts}
+    assert standings("My mother had a stroke at seventy, and I get out of breath on the stairs.") == {"supported"}
+
+
+def test_two_facts_do_not_make_one_claim_together() -> None:
+    assert not standings("The chest pain comes on the stairs.") <= FINE
+    assert standings("The pain comes and goes, and I'm breathless on the stairs.") == {"supported"}
+
+
+def test_what_is_denied_is_contradicted_not_unknown() -> None:
+    assert [(c.standing, c.facts) for c in judged("I don't get out of breath on the stairs.")] == [
+        ("contradicting", ("breath",))
+    ]
 
 
 def test_chatter_is_known_by_whole_sentences() -> None:
@@ -204,6 +218,7 @@ def test_chatter_is_known_by_whole_sentences() -> None:
 CJK = (
     fact("pain", "hpi.location", "左下腹疼痛三天。", "我左边肚子疼了三天。"),
     fact("fever", "ros.constitutional", "无发热。", "没有发烧。", "absent"),
+    fact("course", "hpi.course", "餐后左腹痛。", "我昨天晚上吃饭以后左边肚子开始疼得很厉害还吐了两次。"),
 )
 
 
@@ -215,16 +230,20 @@ CJK = (
         ("谢谢医生。", "chatter"),
         ("我右边肚子疼了三天。", "contradicting"),
         ("我左边肚子疼了五天。", "contradicting"),
+        ("我昨天晚上吃饭以后左边肚子开始疼得很厉害还吐了两次。", "supported"),
+        ("我昨天晚上吃饭以后左边肚子开始疼得很厉害还吐了三次。", "contradicting"),
+        ("我昨天晚上吃饭以后右边肚子开始疼得很厉害还吐了两次。", "contradicting"),
+        ("我昨天晚上吃饭以后左边肚子开始疼得不厉害还吐了两次。", "contradicting"),
         ("我咳嗽很厉害。", "unsupported"),
         ("\u0423 меня болит живот.", "unsupported"),
     ],
 )
 def test_other_scripts_are_held_to_the_words_of_a_fact(reply: str, standing: str) -> None:
-    assert [claim.standing for claim in claims_in(reply, CJK, ("pain", "fever"))] == [standing]
+    assert [claim.standing for claim in claims_in(reply, CJK, ("pain", "fever", "course"))] == [standing]
 
 
 def test_other_scripts_give_nothing_away() -> None:
-    assert [claim.standing for claim in claims_in("我左边肚子疼了三天。", CJK, ("fever",))] == ["undisclosed"]
+    assert [claim.standing for claim in claims_in("我左边肚子疼了三天。", CJK, ("fever", "course"))] == ["undisclosed"]
     greek = (fact("pain", "hpi.location", "Πόνος στην κοιλιά.", "Πονάει η κοιλιά μου."),)
     assert claims_in("Πονάει η κοιλιά μου.", greek, ("pain",)) == (
         Claim("Πονάει η κοιλιά μου.", "supported", ("pain",)),

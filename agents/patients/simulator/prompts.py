@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -17,6 +17,7 @@ from jsonschema.exceptions import best_match
 
 from medenv.consultation.views import Message, PatientView
 from medenv.errors import MedenvError
+from medenv.personas.persona import Persona
 from medenv.schemas import validator
 
 __all__ = ["PACKAGE", "Prompts", "dialogue", "load_prompts", "prompts_for", "talk", "unforged"]
@@ -61,15 +62,9 @@ class Prompts:
         """A text with its names filled in, once, from left to right."""
         return Template(self.texts[name]).substitute(values).strip("\n")
 
-    def traits(self, persona: object) -> Iterator[str]:
+    def traits(self, persona: Persona) -> tuple[str, ...]:
         """What the prompts say of each field of a persona; fields of which they say nothing are left out."""
-        for name, text in self.texts.items():
-            part, _, rest = name.partition(".")
-            field, _, value = rest.partition(".")
-            if part == "persona" and text:
-                has: str = getattr(persona, field)
-                if value in has if field == "personality" else value == has:
-                    yield text
+        return _traits(self, persona)
 
 
 @cache
@@ -99,6 +94,19 @@ def load_prompts(source: str | Path) -> Prompts:
             raise MedenvError(f"{source}: expected {wanted} in {name}, got {text.strip()[:80]!r}")
     digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()[:12]
     return Prompts(texts.pop("language"), texts, digest)
+
+
+@lru_cache(maxsize=1024)
+def _traits(prompts: Prompts, persona: Persona) -> tuple[str, ...]:
+    found = []
+    for name, text in prompts.texts.items():
+        part, _, rest = name.partition(".")
+        field, _, value = rest.partition(".")
+        if part == "persona" and text:
+            has: str = getattr(persona, field)
+            if value in has if field == "personality" else value == has:
+                found.append(text)
+    return tuple(found)
 
 
 def prompts_for(language: str) -> Prompts:

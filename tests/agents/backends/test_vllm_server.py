@@ -487,6 +487,18 @@ class Noting:
         return ScriptedBackend(reply, latency=latency)
 
 
+def test_a_server_that_never_answered_is_not_waited_for_to_the_end(monkeypatch):
+    monkeypatch.setattr(vllm_server, "FIRST_CONTACT", 0.3)
+    monkeypatch.setattr(retries, "LONGEST", 0.1)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    backend = VllmServer(url, "m", total_timeout=60.0)
+    with pytest.raises(BackendError, match="expected a server at http") as raised:
+        asyncio.run(backend.complete(asked()))
+    assert raised.value.kind == "absent"
+
+
 def test_a_conversation_stays_on_its_replica():
     async def run():
         noting = Noting()
