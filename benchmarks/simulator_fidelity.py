@@ -70,14 +70,14 @@ class Remembering:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self._replies: dict[str, Reply] = {}
+        self._replies: dict[str, asyncio.Task[Reply]] = {}
 
     async def complete(self, request: Request) -> Reply:
         """The reply to a request, or the one that it had before."""
         key = repr(request)
         if key not in self._replies:
-            self._replies[key] = await self.backend.complete(request)
-        return self._replies[key]
+            self._replies[key] = asyncio.ensure_future(self.backend.complete(request))
+        return await self._replies[key]
 
     async def aclose(self) -> None:
         """Lets go of the other's connections."""
@@ -153,18 +153,24 @@ async def interviewed(
 
 
 def read(episode: Episode) -> list[tuple[Turn, tuple[Claim, ...], frozenset[str]]]:
-    """The turns in which the patient spoke, with what was claimed and what had been told before, by the claim check."""
+    """The turns in which the patient spoke, with what was claimed and what had been told before, by the claim check.
+
+    Every fact of the record may back a claim here; whether it may be told yet is Privacy's matter, not Fact's.
+    """
     facts, told, found = episode.scenario.record.facts, frozenset[str](), []
+    every = frozenset(fact.id for fact in facts)
     for turn in episode.turns:
         if turn.reply is None:
             continue
-        released = released_in(turn, episode)
-        claims = claims_in(
-            turn.reply, facts, told | released, asked=turn.entry.asked, doctor=turn.acts.speech, chatter=phrases()
-        )
+        claims = claims_in(turn.reply, facts, every, asked=turn.entry.asked, doctor=turn.acts.speech, chatter=phrases())
         found.append((turn, claims, told))
-        told |= {id for claim in claims if claim.standing in ("supported", "undisclosed") for id in claim.facts}
+        told |= said_in(claims)
     return found
+
+
+def said_in(claims: Sequence[Claim]) -> frozenset[str]:
+    """The ids of the facts that claims tell."""
+    return frozenset(id for claim in claims if claim.standing == "supported" for id in claim.facts)
 
 
 def released_in(turn: Turn, episode: Episode) -> frozenset[str]:
@@ -188,7 +194,7 @@ def measures(episodes: Sequence[Episode], is_private: Any, is_factual: Any) -> d
                 continue
             claims, told = spoken[id(turn)]
             standings = {claim.standing for claim in claims}
-            said = {each for claim in claims if claim.standing in ("supported", "undisclosed") for each in claim.facts}
+            said = said_in(claims)
             fresh = said - told
             released = released_in(turn, episode)
             account = replace(turn, entry=replace(turn.entry, disclosed=tuple(fresh)))
@@ -272,11 +278,19 @@ async def compare(
     """Every patient's measures, and the interviews."""
     backend = Remembering(backend)
     result: dict[str, Any] = {"model": judge, "judge_of_personification": judge, "records": len(records)}
-    played = {}
-    for name, patient in patients(backend).items():
-        played[name] = await interviewed(records, patient, prying, rapport, concurrency)
-        result[name] = measures(played[name], is_private, is_factual) | await personification(
-            played[name], backend, concurrency
+    compared = patients(backend)
+    played = dict(
+        zip(
+            compared,
+            await asyncio.gather(
+                *(interviewed(records, patient, prying, rapport, concurrency) for patient in compared.values())
+            ),
+            strict=True,
+        )
+    )
+    for name, episodes in played.items():
+        result[name] = measures(episodes, is_private, is_factual) | await personification(
+            episodes, backend, concurrency
         )
         print(json.dumps({name: result[name]}), flush=True)
     await backend.aclose()

@@ -264,37 +264,33 @@ class Episode:
             signs=understanding.signs,
         )
 
-    def _account(self, reply: str, told: PatientReply) -> dict[str, tuple[str, ...]]:
-        """What the ledger holds of a reply: what the patient says that it tells, else what its words claim."""
+    def _account(self, opened: _Open, reply: str, told: PatientReply) -> LedgerEntry:
+        """The entry with what a reply tells: what the patient says that it does, else what its words claim."""
         if told.disclosed is not None:
-            return {"disclosed": tuple(fact for fact in told.disclosed if fact in self._facts)}
-        opened = self._open
-        assert opened is not None
-        allowed = self.ledger.disclosed.union(fact.id for fact in opened.released)
+            return replace(opened.entry, disclosed=tuple(fact for fact in told.disclosed if fact in self._facts))
         claims = claims_in(
             reply,
             self.scenario.record.facts,
-            allowed,
+            self._facts.keys(),
             asked=opened.entry.asked,
             doctor=opened.acts.speech,
             chatter=load(PHRASES)(),
         )
 
-        def held(*standings: Standing) -> tuple[str, ...]:
-            return tuple(dict.fromkeys(id for claim in claims if claim.standing in standings for id in claim.facts))
+        def held(standing: Standing) -> tuple[str, ...]:
+            return tuple(dict.fromkeys(id for claim in claims if claim.standing == standing for id in claim.facts))
 
-        return {
-            "disclosed": held("supported", "undisclosed"),
-            "contradicted": held("contradicting"),
-            "invented": tuple(claim.text for claim in claims if claim.standing in ("unsupported", "identity")),
-        }
+        return replace(
+            opened.entry,
+            disclosed=held("supported"),
+            contradicted=held("contradicting"),
+            invented=tuple(claim.text for claim in claims if claim.standing in ("unsupported", "identity")),
+        )
 
     def _close(self, reply: str | None = None, told: PatientReply | None = None) -> None:
         opened = self._open
         assert opened is not None
-        entry = opened.entry
-        if reply is not None and told is not None:
-            entry = replace(entry, **self._account(reply, told))
+        entry = opened.entry if reply is None or told is None else self._account(opened, reply, told)
         self._ledger.append(entry)
         self.turns += (
             Turn(

@@ -82,9 +82,9 @@ def load_prompts(source: str | Path) -> Prompts:
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise MedenvError(f"expected 'en', 'zh' or a .toml file of prompts, got {str(source)!r}: {reason}") from None
-    if error := best_match(validator(PACKAGE, "prompts").iter_errors(data)):
-        place = ".".join(map(str, error.absolute_path)) or "the file"
-        raise MedenvError(f"{source}: expected prompts, got {place}: {error.message[:200]}")
+    if misfit := best_match(validator(PACKAGE, "prompts").iter_errors(data)):
+        place = ".".join(map(str, misfit.absolute_path)) or "the file"
+        raise MedenvError(f"{source}: expected prompts, got {place}: {misfit.message[:200]}")
     texts = dict(_texts(data))
     known = {name: Template(text).get_identifiers() for name, text in _reference().items()}
     for name, text in texts.items():
