@@ -18,6 +18,7 @@ Rates are calls a second. "full" counts the calls that end between the first one
 episode of the plan begins, in which every seat is taken: with the start, without the tail. "whole" counts everything up
 to the last score, with the tail, in which seats stay empty because the plan is at its end. "milliseconds_per_call" is
 the processor time of the process, with the event loop and the backend. Above 0.49 one core cannot reach the ideal.
+"load_before" is the load average of the machine when the run began: figures count only where it was idle.
 
 "memory" plays episodes through `collect`, which keeps none of them, in processes of their own: what is resident after
 more and more episodes (the slope is what each leaves behind), and the most that is resident with more and more at once.
@@ -314,6 +315,7 @@ def main() -> None:
     options = parser.parse_args()
     at_once, latency = options.at_once, options.latency
     ideal = at_once / latency
+    load = os.getloadavg()[0]
     # What is made once a process is made before the clock starts: knowledge, lexicon, the reader of a record.
     asyncio.run(consultations(64, 64, 0.0))
     passes: dict[str, list[dict[str, Any]]] = {"medenv": [], "asyncio": [], "gem": []}
@@ -331,6 +333,7 @@ def main() -> None:
         "latency": latency,
         "ideal_rate": ideal,
         "repetitions": options.repetitions,
+        "load_before": round(load, 2),
         "medians": {name: median_of(found, ideal) for name, found in passes.items() if found},
         "passes": {name: [rounded(each) for each in found] for name, found in passes.items() if found},
         "memory": memory(at_once, options.memory_episodes, latency) if options.memory_episodes else None,

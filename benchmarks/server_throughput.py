@@ -20,7 +20,8 @@ else is in the batch, so the tokens of the replies are counted too, and "ratio_o
 /metrics. "cached_after_first_turn" is the same for the requests of all turns but the first of each conversation, by
 what the replies say of themselves (usage.prompt_tokens_details.cached_tokens). vLLM keeps whole blocks only, so the
 block size bounds both. "cacheable" is what a cache without blocks could give within a conversation: the share of the
-characters of these prompts that stood at the beginning of an earlier prompt of the same conversation.
+characters of these prompts that stood at the beginning of an earlier prompt of the same conversation. "load_before" is
+the load average of the machine when the run began: figures count only where it was idle.
 """
 
 from __future__ import annotations
@@ -356,6 +357,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the result here as JSON")
     options = parser.parse_args()
     versions = {name: version(name) for name in ("medenv-rl", "aiohttp")}
+    load = os.getloadavg()[0]
     with ExitStack() as stack:
         url = options.server
         if url is None:
@@ -371,6 +373,7 @@ def main() -> None:
             "max_turns": options.max_turns,
             "max_tokens": options.max_tokens,
             "repetitions": options.repetitions,
+            "load_before": round(load, 2),
             **asyncio.run(measured(url, options)),
             "versions": {**versions, "vllm": asyncio.run(server_version(url))},
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",

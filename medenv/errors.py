@@ -72,9 +72,9 @@ class BackendError(MedenvError, RuntimeError):
 
     Args:
         message: What was expected and what came.
-        kind: What went wrong, one of a few words: "unreachable", "absent" (no server ever answered there), "timeout",
-            "rate limit", "server error", "garbled" (a reply that is none), "refused" (the request is at fault), "schema"
-            (text that does not fit), or "model".
+        kind: What went wrong, one of a few words: "unreachable", "absent" (no server ever answered), "timeout",
+            "rate limit", "server error", "garbled" (a reply that is none), "refused" (the request is at fault),
+            "schema" (text that does not fit), or "model".
         wait: How many seconds the server asked to be left alone.
     """
 
