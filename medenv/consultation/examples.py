@@ -83,7 +83,8 @@ class Examples:
             labels, times = np.unique(self._label_of[at], return_counts=True)
             telling = log((len(self._labels) + 1) / (len(labels) + 0.5)) ** 2
             share = times / (times + sizes[labels] / _OFTEN)
-            self._uses[word] = _Use(rarity[word], at, rarity[word] / lengths[at], telling, labels, share)
+            weights = rarity[word] * (rarity[word] / lengths[at])
+            self._uses[word] = _Use(rarity[word], at, weights, telling, labels, telling * share)
         self._unknown = _Use(
             sqrt(_UNKNOWN) * (log(len(labelled) + 1) + 1),
             np.array([], dtype=np.int64),
@@ -98,20 +99,22 @@ class Examples:
         asked = [self._uses.get(word, self._unknown) for word in sorted(set(words))]
         if not asked:
             return ()
-        cosines, known = np.zeros(len(self._label_of)), np.zeros(len(self._labels))
-        for use in asked:
-            cosines[use.examples] += use.rarity * use.weights
-            known[use.labels] += use.telling * use.shares
+        cosines = _summed([use.examples for use in asked], [use.weights for use in asked], len(self._label_of))
+        known = _summed([use.labels for use in asked], [use.shares for use in asked], len(self._labels))
         likeness = known / sum(use.telling for use in asked)
         length = sqrt(sum(use.rarity**2 for use in asked))
-        ranks = [0] * len(self._labels)
+        ranks: dict[int, int] = {}
         near = np.flatnonzero(cosines >= _NEAR * cosines.max())
-        for example in near[np.argsort(-cosines[near], kind="stable")]:
-            label = self._label_of[example]
-            if ranks[label] < len(_RANKS):
-                likeness[label] += _RANKS[ranks[label]] * cosines[example] / (length * sum(_RANKS))
-                ranks[label] += 1
-        best = np.argsort(-likeness, kind="stable")[:MOST]
+        near = near[np.argsort(-cosines[near], kind="stable")]
+        for label, cosine in zip(self._label_of[near].tolist(), cosines[near].tolist(), strict=True):
+            rank = ranks.get(label, 0)
+            if rank < len(_RANKS):
+                likeness[label] += _RANKS[rank] * cosine / (length * sum(_RANKS))
+                ranks[label] = rank + 1
+        # Only those that may be among the best are sorted; equals stay in their order.
+        most = min(MOST, len(self._labels))
+        among = np.flatnonzero(likeness >= np.partition(likeness, -most)[-most])
+        best = among[np.argsort(-likeness[among], kind="stable")][:MOST]
         return tuple(Likeness(self._labels[i], float(likeness[i]) / 2) for i in best)
 
 
@@ -121,11 +124,16 @@ class _Use(NamedTuple):
     rarity: float
     examples: NDArray[np.int64]
     weights: NDArray[np.float64]
-    """Its weight in each of these examples, in examples of unit length."""
+    """What it adds to the cosine with each of these examples."""
     telling: float
     labels: NDArray[np.int64]
     shares: NDArray[np.float64]
-    """How well each of these labels knows it, from 0 to 1."""
+    """How well each of these labels knows it, times `telling`."""
+
+
+def _summed(places: Sequence[NDArray[np.int64]], weights: Sequence[NDArray[np.float64]], size: int) -> NDArray[Any]:
+    """Weights added up by place, in the order given."""
+    return np.bincount(np.concatenate(places), np.concatenate(weights), size)
 
 
 def _labelled(data: Mapping[str, Any]) -> Iterable[tuple[Label, Sequence[str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Literal, TypeAlias
 
@@ -22,6 +22,19 @@ def _rules() -> Mapping[str, Any]:
     return loaded
 
 
+@lru_cache(maxsize=64)
+def _moves(personality: str) -> tuple[tuple[str, float], ...]:
+    """What each thing that a doctor does adds to the distress of a personality."""
+    rules = _rules()
+    weights = {
+        act: factor
+        for letter, factors in rules["minded_more"].items()
+        if letter in personality
+        for act, factor in factors.items()
+    }
+    return tuple((act, move * weights.get(act, 1.0)) for act, move in rules["moves"].items())
+
+
 def mood_after(persona: Persona, entries: Iterable[LedgerEntry]) -> Mood:
     """The mood of a patient after some turns.
 
@@ -32,13 +45,10 @@ def mood_after(persona: Persona, entries: Iterable[LedgerEntry]) -> Mood:
     """
     rules = _rules()
     distress: float = rules["start"][persona.tone]
-    weights = {
-        act: factor
-        for letter, factors in rules["minded_more"].items()
-        if letter in persona.personality
-        for act, factor in factors.items()
-    }
+    moves = _moves(persona.personality)
     for entry in entries:
+        if not (entry.signs or entry.unheard or entry.jargon or entry.repeated or entry.fishing):
+            continue
         shown: dict[str, int] = dict.fromkeys(entry.signs, 1)
         done = {
             **shown,
@@ -47,8 +57,8 @@ def mood_after(persona: Persona, entries: Iterable[LedgerEntry]) -> Mood:
             "repeated": min(len(entry.repeated), 2),
             "fishing": min(entry.fishing, 1),
         }
-        for act, move in rules["moves"].items():
-            distress += move * weights.get(act, 1.0) * done.get(act, 0)
+        for act, move in moves:
+            distress += move * done.get(act, 0)
         distress = min(max(round(distress, 6), 0.0), 1.0)
     if distress >= rules["distressed"]:
         return "distressed"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 from medenv.agents.backends.chat import Reply, Request
 from medenv.agents.patients.intents import Tell, intents
 from medenv.consultation.views import Message, PatientView
-from medenv.records.record import Fact
+from medenv.personas.persona import Persona
+from medenv.records.record import Demographics, Fact
 
 from .prompts import Prompts, dialogue, talk, unforged
 
@@ -27,6 +29,8 @@ _SENTENCE_END = re.compile(r".*[.!?\u3002\uff01\uff1f\u2026][\"'\u201d\u2019)]*"
 
 def breaks_in(view: PatientView) -> Interruption | None:
     """Whether the patient breaks in with a question this time, as often as the persona does."""
+    if not view.persona.interruptions:
+        return None
     rng = random.Random(f"{view.seed}:{view.turn}:interruption")
     return rng.choice(("middle", "after")) if rng.random() < view.persona.interruptions else None
 
@@ -55,7 +59,7 @@ def script(
     view: PatientView, prompts: Prompts, wording: str | None = None, interruption: Interruption | None = None
 ) -> tuple[Message, ...]:
     """All that somebody needs to play the patient now, as chat messages; before the doctor's first words, who it is."""
-    system = _system(view, prompts)
+    system = _system(view.persona, view.demographics, view.speaker, view.messages[0].content, prompts)
     if view.messages[-1].role != "user":
         return Message("system", system), *talk(view.messages[1:])
     lines = [*_told(view, prompts, wording), prompts.texts[f"note.mood.{view.mood}"]]
@@ -67,15 +71,16 @@ def script(
     return dialogue(view, system, turn)
 
 
-def _system(view: PatientView, prompts: Prompts) -> str:
-    persona, age = view.persona, view.demographics.age
+@lru_cache(maxsize=4096)
+def _system(persona: Persona, demographics: Demographics, speaker: str, complaint: str, prompts: Prompts) -> str:
+    age = demographics.age
     patient = prompts.fill(
         "who.patient",
         age=f"{age.value:g}",
         unit=prompts.texts[f"who.unit.{age.unit}"],
-        sex=prompts.texts[f"who.sex.{view.demographics.sex}"],
+        sex=prompts.texts[f"who.sex.{demographics.sex}"],
     )
-    who = prompts.fill(f"who.{view.speaker}", patient=patient, complaint=unforged(view.messages[0].content))
+    who = prompts.fill(f"who.{speaker}", patient=patient, complaint=unforged(complaint))
     described = [persona.description] if persona.description else []
     return prompts.fill("patient.system", who=who, persona=" ".join([*described, *prompts.traits(persona)]))
 

@@ -32,7 +32,7 @@ def unforged(text: str) -> str:
     Prompts mark what is not the doctor's with square and angle brackets, and so do models with the borders of a
     message. A text in which there are none can forge neither.
     """
-    return text.translate(_FORGING)
+    return text.translate(_FORGING) if any(mark in text for mark in "<>[]") else text
 
 
 def dialogue(view: PatientView, system: str, turn: str) -> tuple[Message, ...]:
