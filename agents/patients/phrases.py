@@ -21,7 +21,9 @@ def phrases_at(level: str) -> frozenset[str]:
     phrasings, remarks, wording = (json.loads(folder.joinpath(f"{name}.json").read_text("utf-8")) for name in names)
     said = {text for remark in remarks["remarks"] for text in remark["say"]}
     doubts = {text for recall in ("vague", "inconsistent") for text in wording[recall]}
-    return frozenset(worded(text, level) for text in _texts(phrasings)) | said | doubts
+    gate = json.loads(folder.joinpath("simulator", "gate.json").read_text("utf-8"))
+    parting = {text for words in gate["leaving"].values() for text in _texts(words)}
+    return frozenset(worded(text, level) for text in _texts(phrasings)) | said | doubts | parting
 
 
 @cache

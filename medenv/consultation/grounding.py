@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from medenv.consultation.assertions import Sentence, read, vocabulary
 from medenv.consultation.explaining import Explainer, Story, story_of
+from medenv.consultation.lexicon import lexicon
 from medenv.consultation.phrases import Phrases
 from medenv.consultation.unspaced import clauses_of_cjk, plain_characters, script_of, telling_same, telling_shared
 from medenv.records.identifiers import find_identifiers
@@ -232,7 +233,18 @@ class _Judge:
         if known.sets["yes"].issuperset(words) and not known.sets["agree"].isdisjoint(words):
             denied = any(token.word in known.denying for s in read(self._doctor[:MAX_LENGTH]) for token in s.tokens)
             return self._answer(agrees="yes" in words or not denied)
-        return ("chatter", ()) if self._is_chatter(sentence, 0, len(words)) else None
+        if self._is_chatter(sentence, 0, len(words)):
+            return "chatter", ()
+        general = known.sets["general"]
+        if not general.isdisjoint(words) and known.free.union(general).issuperset(words):
+            return self._in_general(general.intersection(words))
+        return None
+
+    def _in_general(self, words: frozenset[str]) -> tuple[Standing, tuple[str, ...]]:
+        """How it stands that all is fine: as what was asked for says so, for of itself it speaks of nothing."""
+        asked = (fact for fact in self._facts if fact.id in self._asked and fact.id in self._allowed)
+        told = tuple(fact.id for fact in asked if not words.isdisjoint(lexicon().words.plain(fact.lay)))
+        return ("supported", told) if told else ("unsupported", ())
 
     def _answer(self, *, agrees: bool) -> tuple[Standing, tuple[str, ...]]:
         """How a bare "yes" or "no" stands to what was asked for."""

@@ -353,3 +353,17 @@ def test_a_megabyte_takes_no_longer_than_a_page(reply: str) -> None:
 
 def test_what_is_beyond_a_page_is_not_believed() -> None:
     assert judged("It comes and goes. " * 1000)[-1].standing == "unsupported"
+
+
+@pytest.mark.parametrize("words", ["I'm fine.", "I feel well.", "It's good.", "I am perfectly healthy."])
+def test_that_all_is_fine_is_backed_by_what_was_asked_for_alone(words):
+    """A fact that was fine after football does not make the patient fine."""
+    for record in load_records():
+        every = {fact.id for fact in record.facts}
+        assert all(claim.standing != "supported" for claim in claims_in(words, record.facts, every))
+
+
+def test_that_it_is_fine_answers_a_question_of_what_is_fine():
+    facts = (Fact("sleep", "hpi.impact", "Sleeps well", "I sleep fine."), Fact("leg", "hpi.location", "Leg", "My leg."))
+    assert claims_in("It's fine.", facts, {"sleep"}, asked=("sleep",))[0].facts == ("sleep",)
+    assert claims_in("It's fine.", facts, {"leg"}, asked=("leg",))[0].standing == "unsupported"

@@ -30,12 +30,13 @@ def _allowed(view: PatientView) -> frozenset[str]:
     return view.told.union(fact.id for fact in view.released)
 
 
-def checked_by_rule(draft: str, view: PatientView) -> tuple[Claim, ...]:
-    """What the draft claims, held against the facts that may be told by now."""
+def checked_by_rule(draft: str, view: PatientView, prompts: Prompts) -> tuple[Claim, ...]:
+    """What the draft claims, held against the facts that may be told by now; nobody reads out their instructions."""
     asked = tuple(id for question in view.understanding.questions for id in question.facts)
-    return claims_in(
+    claims = claims_in(
         draft, view.facts, _allowed(view), asked=asked, doctor=view.messages[-1].content, chatter=phrases()
     )
+    return tuple(Claim(claim.text, "identity") if prompts.echoed_in(claim.text) else claim for claim in claims)
 
 
 def check_request(claims: Sequence[Claim], view: PatientView, prompts: Prompts, **sampling: Any) -> Request:

@@ -196,7 +196,7 @@ class _Turn:
 
     async def checked(self, draft: _Draft) -> _Draft:
         """The draft with what the factual unit makes of it."""
-        claims = checked_by_rule(draft.text, self.view)
+        claims = checked_by_rule(draft.text, self.view, self.prompts)
         if self.patient.factual in ("model", "both") and claims:
             judged = await self.judged(claims)
             claims = judged if self.patient.factual == "model" else worst_of(claims, judged)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from medenv.schemas import validator
 __all__ = ["PACKAGE", "Prompts", "dialogue", "load_prompts", "prompts_for", "talk", "unforged"]
 
 PACKAGE = "medenv.agents.patients.simulator"
+_WORDS, _RUN = 6, {"zh": 12}
+"""How long a run of words (in Chinese, of characters) has to be to come from the instructions and not from life."""
+_TOLD = ("patient.", "situations.", "note.")
 _FORGING = str.maketrans({"<": "\u2039", ">": "\u203a", "[": "(", "]": ")"})
 
 
@@ -62,6 +66,11 @@ class Prompts:
         """A text with its names filled in, once, from left to right."""
         return Template(self.texts[name]).substitute(values).strip("\n")
 
+    def echoed_in(self, text: str) -> bool:
+        """Whether a text repeats a run of words of the instructions to the patient: a model that reads out its note."""
+        run = _RUN.get(self.language, _WORDS)
+        return not _runs(text, run).isdisjoint(_instructions(self, run))
+
     def traits(self, persona: Persona) -> tuple[str, ...]:
         """What the prompts say of each field of a persona; fields of which they say nothing are left out."""
         return _traits(self, persona)
@@ -94,6 +103,17 @@ def load_prompts(source: str | Path) -> Prompts:
             raise MedenvError(f"{source}: expected {wanted} in {name}, got {text.strip()[:80]!r}")
     digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()[:12]
     return Prompts(texts.pop("language"), texts, digest)
+
+
+@cache
+def _instructions(prompts: Prompts, run: int) -> frozenset[tuple[str, ...]]:
+    told = (text for name, text in prompts.texts.items() if name.startswith(_TOLD))
+    return frozenset().union(*(_runs(text, run) for text in told))
+
+
+def _runs(text: str, run: int) -> frozenset[tuple[str, ...]]:
+    words = re.findall(r"[\u4e00-\u9fff]|[^\W_]+", text.casefold())
+    return frozenset(tuple(words[at : at + run]) for at in range(len(words) - run + 1))
 
 
 @lru_cache(maxsize=1024)

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medenv.agents.patients.phrases import phrases
 from medenv.agents.patients.simulator.prompts import PACKAGE, load_prompts, unforged
 from medenv.errors import MedenvError
+from medenv.records import load_records
 
 
 def shipped(language: str) -> str:
@@ -78,6 +80,15 @@ def test_values_that_look_like_names_stay_as_they_are():
     filled = load_prompts("en").fill("patient.turn", doctor="$note ${note} $$", note="secret")
     assert filled.count("secret") == 1
     assert "$note ${note} $$" in filled
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_instructions_read_out_are_known_and_nothing_else_is(language):
+    prompts = load_prompts(language)
+    assert prompts.echoed_in(prompts.texts["situations.fishing"])
+    assert prompts.echoed_in(prompts.texts["patient.system"])
+    assert not any(prompts.echoed_in(phrase) for phrase in phrases())
+    assert not any(prompts.echoed_in(fact.lay) for record in load_records() for fact in record.facts)
 
 
 def test_every_persona_value_has_its_words():

@@ -101,6 +101,8 @@ def test_a_draft_that_keeps_to_the_note_goes_out_as_it_is(model, consult, record
         "",
         "\x00\u202e",
         "My name is John Smith.",
+        "No, I haven't had a fever. You are asked something that only a doctor can know.",
+        "The note lists what you may tell now. No, I haven't had a fever.",
     ],
 )
 def test_a_draft_with_a_defect_never_goes_out(consult, record, draft):
