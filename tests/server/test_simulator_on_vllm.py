@@ -50,11 +50,11 @@ def patient(url, **settings) -> SimulatedPatient:
     return SimulatedPatient(VllmServer(url), max_tokens=24, **settings)
 
 
-def interviews(url, count=12, **settings) -> list[Episode]:
+def interviews(url, count=8, turns=len(INTERVIEW), **settings) -> list[Episode]:
     async def all_of_them():
         seat = patient(url, **settings)
         scenarios = (
-            Scenario(record, Persona("neutral"), number, max_turns=len(INTERVIEW))
+            Scenario(record, Persona("neutral"), number, max_turns=turns)
             for number, record in enumerate(list(medenv.load_records())[:count])
         )
         episodes = [Episode(scenario) for scenario in scenarios]
@@ -93,7 +93,7 @@ def test_what_a_weak_model_says_goes_out_only_where_it_is_true_and_was_asked_for
             private += {claim.standing for claim in claims}.isdisjoint(("undisclosed", "identity"))
             assert set(turn.entry.disclosed) <= allowed
             told |= set(turn.entry.disclosed)
-    assert turns > 100
+    assert turns > 70
     assert factual / turns >= 0.98
     assert private / turns >= 0.99
 
@@ -105,7 +105,7 @@ def test_the_server_computes_the_beginning_of_a_prompt_once(interviewed):
 
 
 def test_every_unit_may_be_a_model(server):
-    for episode in interviews(server.url, count=2, gate="model", affective="both", factual="both"):
+    for episode in interviews(server.url, count=2, turns=3, gate="model", affective="both", factual="both"):
         assert episode.failure is None
         units = {call["unit"] for turn in episode.turns for call in turn.trace["calls"]}
         assert {"gate", "affective"} <= units
@@ -115,10 +115,10 @@ def test_faults_on_the_wire_end_no_episode_and_reach_no_doctor(server):
     async def played() -> list[medenv.Trajectory]:
         faults = Faults(0.3, seed=1, latency=0.05, wait=0.01)
         async with serve_backend(VllmServer(server.url), faults=faults) as url:
-            return await arollout("checklist", patient=patient(url), episodes=8, concurrency=8, max_turns=5)
+            return await arollout("checklist", patient=patient(url), episodes=6, concurrency=6, max_turns=4)
 
     trajectories = asyncio.run(played())
-    assert len(trajectories) == 8
+    assert len(trajectories) == 6
     for trajectory in trajectories:
         assert trajectory.valid
         said = " ".join(m["content"] for m in trajectory.messages if m["role"] != "system").casefold()
@@ -130,7 +130,7 @@ def test_a_server_that_is_killed_in_mid_run_costs_nothing(server, tmp_path):
     result: list[medenv.Trajectory] = []
 
     def run() -> None:
-        options = {"patient": patient(server.url), "episodes": 12, "concurrency": 4, "max_turns": 5, "out": path}
+        options = {"patient": patient(server.url), "episodes": 8, "concurrency": 4, "max_turns": 4, "out": path}
         result.extend(medenv.rollout("checklist", **options))
 
     first = server.pid
@@ -144,4 +144,4 @@ def test_a_server_that_is_killed_in_mid_run_costs_nothing(server, tmp_path):
     assert not thread.is_alive()
     assert server.pid != first
     assert all(trajectory.valid for trajectory in result)
-    assert [t.id for t in read_run(path).trajectories] == [t.id for t in result] == [f"{n:06d}-000" for n in range(12)]
+    assert [t.id for t in read_run(path).trajectories] == [t.id for t in result] == [f"{n:06d}-000" for n in range(8)]
