@@ -50,7 +50,7 @@ def patient(url, **settings) -> SimulatedPatient:
     return SimulatedPatient(VllmServer(url), max_tokens=24, **settings)
 
 
-def interviews(url, count=8, turns=len(INTERVIEW), **settings) -> list[Episode]:
+def interviews(url, count=8, turns=10, **settings) -> list[Episode]:
     async def all_of_them():
         seat = patient(url, **settings)
         scenarios = (
