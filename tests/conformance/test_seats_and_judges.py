@@ -4,21 +4,28 @@ import itertools
 
 import pytest
 
+from medenv.agents.backends.scripted import ScriptedBackend
 from medenv.agents.doctors import doctors
 from medenv.agents.patients import patients
 from medenv.consultation.seats import PatientReply
 from medenv.rewards import RuleJudge, Verdict, judges
 from medenv.testing import check_doctor, check_judge, check_patient
+from medenv.testing.models import obedient
 
 
-@pytest.mark.parametrize("name", [name for name in doctors if name != "human"])
+@pytest.mark.parametrize("name", [name for name in doctors if name not in ("human", "chat")])
 def test_doctors(name):
     check_doctor(doctors.get(name)())
 
 
-@pytest.mark.parametrize("name", patients)
+@pytest.mark.parametrize("name", [name for name in patients if name != "simulator"])
 def test_patients(name):
     check_patient(patients.get(name)())
+
+
+def test_the_simulator_and_the_chat_doctor_with_a_model_that_needs_no_server():
+    check_patient(patients.get("simulator")(ScriptedBackend(obedient)))
+    check_doctor(doctors.get("chat")(ScriptedBackend(lambda request: "Rest.\nDIAGNOSIS: unknown")))
 
 
 @pytest.mark.parametrize("name", judges)
