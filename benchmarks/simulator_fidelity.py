@@ -29,7 +29,7 @@ from medenv.agents.patients.simulator import SimulatedPatient
 from medenv.agents.patients.simulator.prompts import load_prompts
 from medenv.consultation.disclosure import disclose
 from medenv.consultation.episode import Episode, Scenario
-from medenv.consultation.grounding import Claim, claims_in
+from medenv.consultation.grounding import Claim, claims_in, told_in
 from medenv.consultation.playing import play
 from medenv.consultation.seats import DOCTOR, PATIENT, Seat, seated
 from medenv.consultation.views import DoctorView, Message, PatientView, Turn
@@ -164,13 +164,8 @@ def read(episode: Episode) -> list[tuple[Turn, tuple[Claim, ...], frozenset[str]
             continue
         claims = claims_in(turn.reply, facts, every, asked=turn.entry.asked, doctor=turn.acts.speech, chatter=phrases())
         found.append((turn, claims, told))
-        told |= said_in(claims)
+        told |= {*told_in(claims)}
     return found
-
-
-def said_in(claims: Sequence[Claim]) -> frozenset[str]:
-    """The ids of the facts that claims tell."""
-    return frozenset(id for claim in claims if claim.standing == "supported" for id in claim.facts)
 
 
 def released_in(turn: Turn, episode: Episode) -> frozenset[str]:
@@ -194,7 +189,7 @@ def measures(episodes: Sequence[Episode], is_private: Any, is_factual: Any) -> d
                 continue
             claims, told = spoken[id(turn)]
             standings = {claim.standing for claim in claims}
-            said = said_in(claims)
+            said = {*told_in(claims)}
             fresh = said - told
             released = released_in(turn, episode)
             account = replace(turn, entry=replace(turn.entry, disclosed=tuple(fresh)))

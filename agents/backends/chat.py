@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from medenv.consultation.views import Message
 
-__all__ = ["Backend", "FinishReason", "Reply", "Request"]
+__all__ = ["Backend", "FinishReason", "Reply", "Request", "name_of", "seed_of"]
 
 FinishReason: TypeAlias = Literal["stop", "length"]
 """stop: the model ended, or came to a stop text; length: it ran into `max_tokens`."""
@@ -59,3 +60,15 @@ class Backend(Protocol):
     async def aclose(self) -> None:
         """Lets go of the connections of the running event loop; the next request opens new ones."""
         ...
+
+
+def name_of(backend: Backend) -> str:
+    """What a backend is called in the settings of a run: its `id` where it has one, else its class."""
+    named: str = getattr(backend, "id", type(backend).__qualname__)
+    return named
+
+
+def seed_of(*parts: object) -> int:
+    """A seed for a request, below 2**31, that follows from what the request is for."""
+    digest = hashlib.blake2b(":".join(map(str, parts)).encode(), digest_size=4).digest()
+    return int.from_bytes(digest) >> 1

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from medenv.agents.backends import Backend, Request, backends
+from medenv.agents.backends.chat import name_of, seed_of
 from medenv.consultation.views import DoctorView, Message
 from medenv.errors import MedenvError
 
@@ -37,8 +37,7 @@ class ChatDoctor:
     @property
     def id(self) -> str:
         """What its words depend on beside the view and the weights of the model."""
-        backend = getattr(self.backend, "id", type(self.backend).__qualname__)
-        return f"chat temperature={self.temperature} max_tokens={self.max_tokens} backend={backend}"
+        return f"chat temperature={self.temperature} max_tokens={self.max_tokens} backend={name_of(self.backend)}"
 
     async def act(self, view: DoctorView) -> str:
         """The next message.
@@ -46,12 +45,11 @@ class ChatDoctor:
         Raises:
             BackendError: The model gave no usable reply.
         """
-        digest = hashlib.blake2b(f"{view.seed}:{view.turn}".encode(), digest_size=4).digest()
         reply = await self.backend.complete(
             Request(
                 alternating(view.messages),
                 conversation=f"doctor:{view.seed}",
-                seed=int.from_bytes(digest) >> 1,
+                seed=seed_of(view.seed, view.turn),
                 max_tokens=self.max_tokens,
                 temperature=self.temperature,
             )

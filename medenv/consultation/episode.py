@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from medenv.consultation.acts import Acts, clean, parse
 from medenv.consultation.briefing import briefing
 from medenv.consultation.disclosure import disclose
-from medenv.consultation.grounding import Standing, claims_in
+from medenv.consultation.grounding import claims_in, told_in
 from medenv.consultation.hearing import heard
 from medenv.consultation.ledger import Ledger, LedgerEntry
 from medenv.consultation.mood import mood_after
@@ -277,13 +277,11 @@ class Episode:
             chatter=load(PHRASES)(),
         )
 
-        def held(standing: Standing) -> tuple[str, ...]:
-            return tuple(dict.fromkeys(id for claim in claims if claim.standing == standing for id in claim.facts))
-
+        wrong = (id for claim in claims if claim.standing == "contradicting" for id in claim.facts)
         return replace(
             opened.entry,
-            disclosed=held("supported"),
-            contradicted=held("contradicting"),
+            disclosed=told_in(claims),
+            contradicted=tuple(dict.fromkeys(wrong)),
             invented=tuple(claim.text for claim in claims if claim.standing in ("unsupported", "identity")),
         )
 

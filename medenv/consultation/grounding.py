@@ -8,7 +8,7 @@ not believed: a claim that is refused may well be true, but one that passes is h
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
@@ -21,7 +21,7 @@ from medenv.consultation.unspaced import clauses_of_cjk, plain_characters, scrip
 from medenv.records.identifiers import find_identifiers
 from medenv.records.record import Fact
 
-__all__ = ["Claim", "Standing", "claims_in"]
+__all__ = ["Claim", "Standing", "claims_in", "told_in"]
 
 Standing: TypeAlias = Literal["supported", "chatter", "unsupported", "contradicting", "undisclosed", "identity"]
 """How a claim stands to the facts; only what is supported and chatter may be said."""
@@ -61,6 +61,11 @@ class _Piece(NamedTuple):
     stop: int
     standing: Standing
     facts: tuple[str, ...] = ()
+
+
+def told_in(claims: Iterable[Claim]) -> tuple[str, ...]:
+    """The ids of the facts that claims tell, each once, in their order."""
+    return tuple(dict.fromkeys(id for claim in claims if claim.standing == "supported" for id in claim.facts))
 
 
 def claims_in(

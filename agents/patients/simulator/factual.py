@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from medenv.agents.backends.chat import Request
 from medenv.agents.patients.phrases import phrases
-from medenv.consultation.grounding import Claim, Standing, claims_in
+from medenv.consultation.grounding import Claim, Standing, claims_in, told_in
 from medenv.consultation.views import Message, PatientView
 
 from .prompts import Prompts, unforged
@@ -107,8 +107,7 @@ def defects(claims: Sequence[Claim], view: PatientView, prompts: Prompts, *, fin
     for claim in claims:
         if claim.standing not in FAITHFUL:
             yield prompts.fill(f"defects.{claim.standing}", claim=unforged(claim.text))
-    told = {id for claim in claims if claim.standing == "supported" for id in claim.facts}
-    if not told.issuperset(fact.id for fact in view.released):
+    if not {fact.id for fact in view.released}.issubset(told_in(claims)):
         yield prompts.texts["defects.omitted"]
     if not finished:
         yield prompts.texts["defects.unfinished"]

@@ -10,16 +10,16 @@ paper says neither what its triggers are nor how its Factual Unit repairs; both 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from medenv.agents.backends import Backend, Reply, Request, backends
+from medenv.agents.backends.chat import name_of, seed_of
 from medenv.agents.patients.scripted import ScriptedPatient
-from medenv.consultation.grounding import Claim
+from medenv.consultation.grounding import Claim, told_in
 from medenv.consultation.seats import Leaving, PatientReply
 from medenv.consultation.views import PatientView
 from medenv.errors import BackendError, MedenvError
@@ -39,7 +39,6 @@ Factual: "both" takes the worse verdict on each claim, and "off" sends every dra
 
 SHORT = 24
 """Tokens in which the gate's answer fits."""
-_T = TypeVar("_T")
 
 
 class SimulatedPatient:
@@ -99,7 +98,7 @@ class SimulatedPatient:
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             "prompts": "+".join(text.digest for text in texts),
-            "backend": getattr(self.backend, "id", type(self.backend).__qualname__),
+            "backend": name_of(self.backend),
         }
         return "simulator " + " ".join(f"{name}={value}" for name, value in settings.items())
 
@@ -236,9 +235,8 @@ class _Turn:
         return self.grounded(draft, None)
 
     def told(self, said: _Draft, draft: _Draft | None = None, repair: str = "none") -> PatientReply:
-        disclosed = dict.fromkeys(id for claim in said.claims if claim.standing == "supported" for id in claim.facts)
         again = said if draft else None
-        return PatientReply(said.text, disclosed, trace=self.trace(draft or said, again, repair=repair))
+        return PatientReply(said.text, told_in(said.claims), trace=self.trace(draft or said, again, repair=repair))
 
     def grounded(self, draft: _Draft, again: _Draft | None) -> PatientReply:
         reply = ScriptedPatient().act(self.view)
@@ -274,12 +272,11 @@ class _Turn:
 
     def sampling(self, unit: str, max_tokens: int) -> dict[str, Any]:
         view = self.view
-        digest = hashlib.blake2b(f"{view.seed}:{view.turn}:{unit}".encode(), digest_size=4).digest()
         creative = unit in ("affective", "rewrite")
         return {
             # All rollouts of a group share their beginning, and so a replica.
             "conversation": f"{view.seed}",
-            "seed": int.from_bytes(digest) >> 1,
+            "seed": seed_of(view.seed, view.turn, unit),
             "max_tokens": max_tokens,
             "temperature": self.patient.temperature if creative else 0.0,
         }
