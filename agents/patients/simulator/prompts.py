@@ -84,7 +84,7 @@ def load_prompts(source: str | Path) -> Prompts:
         MedenvError: There is no such file, it lacks a text or has an unknown one, or a text has a name in it that is
             not filled in there.
     """
-    shipped = resources.files(PACKAGE).joinpath("prompts", f"{source}.toml")
+    shipped = resources.files(PACKAGE).joinpath(f"prompts.{source}.toml")
     path = shipped if isinstance(source, str) and "/" not in source and shipped.is_file() else Path(source)
     try:
         data = tomllib.loads(path.read_text("utf-8"))
@@ -136,7 +136,7 @@ def prompts_for(language: str) -> Prompts:
 
 @cache
 def _reference() -> Mapping[str, str]:
-    shipped = resources.files(PACKAGE).joinpath("prompts", "en.toml")
+    shipped = resources.files(PACKAGE).joinpath("prompts.en.toml")
     return dict(_texts(tomllib.loads(shipped.read_text("utf-8"))))
 
 

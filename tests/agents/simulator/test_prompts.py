@@ -17,7 +17,7 @@ from medenv.records import load_records
 
 
 def shipped(language: str) -> str:
-    return resources.files(PACKAGE).joinpath("prompts", f"{language}.toml").read_text("utf-8")
+    return resources.files(PACKAGE).joinpath(f"prompts.{language}.toml").read_text("utf-8")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
