@@ -23,10 +23,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from medenv.agents.backends import Backend, Reply, Request
+from medenv.agents.backends.prompts import load_prompts
 from medenv.agents.patients.phrases import phrases
 from medenv.agents.patients.scripted import ScriptedPatient
 from medenv.agents.patients.simulator import SimulatedPatient
-from medenv.agents.patients.simulator.prompts import load_prompts
+from medenv.agents.patients.simulator.prompts import PACKAGE, traits
 from medenv.consultation.disclosure import disclose
 from medenv.consultation.episode import Episode, Scenario
 from medenv.consultation.grounding import Claim, claims_in, told_in
@@ -99,11 +100,11 @@ class PlainPatient:
     async def act(self, view: PatientView) -> str:
         """What the model says."""
         assert self.record is not None
-        traits = " ".join([view.persona.description, *load_prompts("en").traits(view.persona)])
+        described = " ".join([view.persona.description, *traits(view.persona, load_prompts(PACKAGE, "en"))])
         system = self.template.format(
             facts=" ".join(fact.statement.rstrip(".") + "." for fact in view.facts),
             diagnosis=self.record.truth.diagnosis.name,
-            persona=traits,
+            persona=described,
         )
         messages = (Message("system", system), *view.messages[1:])
         seed = random.Random(f"{view.seed}:{view.turn}").getrandbits(31)
@@ -220,13 +221,13 @@ def measures(episodes: Sequence[Episode], is_private: Any, is_factual: Any) -> d
 async def personification(episodes: Sequence[Episode], judge: Backend, concurrency: int) -> dict[str, Any]:
     """What a model makes of how the personas were played, in percent; transcripts that it does not rate are counted."""
     at_once = asyncio.Semaphore(concurrency)
-    prompts = load_prompts("en")
+    prompts = load_prompts(PACKAGE, "en")
 
     async def one(episode: Episode) -> float | None:
         persona = episode.scenario.persona
         plain = Persona(persona.id)
-        personality = " ".join(prompts.traits(replace(plain, personality=persona.personality, tone=persona.tone)))
-        background = " ".join([persona.description, *prompts.traits(replace(persona, personality="", tone="neutral"))])
+        personality = " ".join(traits(replace(plain, personality=persona.personality, tone=persona.tone), prompts))
+        background = " ".join([persona.description, *traits(replace(persona, personality="", tone="neutral"), prompts)])
         said = "\n".join(f"Patient: {turn.reply}" for turn in episode.turns if turn.reply is not None)
         asked = PERSONIFICATION.format(personality=personality or "none given", background=background)
         request = Request(

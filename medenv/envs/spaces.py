@@ -7,7 +7,9 @@ from typing import Any
 
 from gymnasium import spaces
 
-from medenv.agents.patients.simulator import prompts_for, script
+from medenv.agents.backends.prompts import prompts_for
+from medenv.agents.patients.simulator import script
+from medenv.agents.patients.simulator.prompts import PACKAGE
 from medenv.consultation.views import DoctorView, PatientView
 
 __all__ = ["Utterance", "observation", "observation_space"]
@@ -57,6 +59,6 @@ def observation(view: DoctorView | PatientView) -> dict[str, Any]:
 
     A patient's holds what its simulator's model is told: who to be, what was said, and what may be told now.
     """
-    told = script(view, prompts_for(view.language)) if isinstance(view, PatientView) else view.messages
+    told = script(view, prompts_for(PACKAGE, view.language)) if isinstance(view, PatientView) else view.messages
     messages = tuple({"role": message.role, "content": message.content} for message in told)
     return {"messages": messages, "turn": view.turn}

@@ -2,6 +2,5 @@
 
 from medenv.agents.patients.simulator.affective import script
 from medenv.agents.patients.simulator.patient import SimulatedPatient, Unit
-from medenv.agents.patients.simulator.prompts import Prompts, load_prompts, prompts_for
 
-__all__ = ["Prompts", "SimulatedPatient", "Unit", "load_prompts", "prompts_for", "script"]
+__all__ = ["SimulatedPatient", "Unit", "script"]

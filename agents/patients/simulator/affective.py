@@ -9,12 +9,13 @@ from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 from medenv.agents.backends.chat import Reply, Request
+from medenv.agents.backends.prompts import Prompts, talk, unforged
 from medenv.agents.patients.intents import Tell, intents
 from medenv.consultation.views import Message, PatientView
 from medenv.personas.persona import Persona
 from medenv.records.record import Demographics, Fact
 
-from .prompts import Prompts, dialogue, talk, unforged
+from .prompts import dialogue, traits
 
 __all__ = ["Interruption", "again_request", "breaks_in", "draft_of", "draft_request", "script"]
 
@@ -82,7 +83,7 @@ def _system(persona: Persona, demographics: Demographics, speaker: str, complain
     )
     who = prompts.fill(f"who.{speaker}", patient=patient, complaint=unforged(complaint))
     described = [persona.description] if persona.description else []
-    return prompts.fill("patient.system", who=who, persona=" ".join([*described, *prompts.traits(persona)]))
+    return prompts.fill("patient.system", who=who, persona=" ".join([*described, *traits(persona, prompts)]))
 
 
 def _told(view: PatientView, prompts: Prompts, wording: str | None) -> Iterator[str]:

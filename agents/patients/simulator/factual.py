@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 from medenv.agents.backends.chat import Request
+from medenv.agents.backends.prompts import Prompts, unforged
 from medenv.agents.patients.phrases import phrases
 from medenv.consultation.grounding import Claim, Standing, claims_in, told_in
 from medenv.consultation.views import Message, PatientView
 
-from .prompts import Prompts, unforged
+from .prompts import echoed_in
 
 __all__ = ["check_request", "checked_by_model", "checked_by_rule", "defects", "worst_of"]
 
@@ -36,7 +37,7 @@ def checked_by_rule(draft: str, view: PatientView, prompts: Prompts) -> tuple[Cl
     claims = claims_in(
         draft, view.facts, _allowed(view), asked=asked, doctor=view.messages[-1].content, chatter=phrases()
     )
-    return tuple(Claim(claim.text, "identity") if prompts.echoed_in(claim.text) else claim for claim in claims)
+    return tuple(Claim(claim.text, "identity") if echoed_in(claim.text, prompts) else claim for claim in claims)
 
 
 def check_request(claims: Sequence[Claim], view: PatientView, prompts: Prompts, **sampling: Any) -> Request:

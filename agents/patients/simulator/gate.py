@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Any
 
 from medenv.agents.backends.chat import Request
+from medenv.agents.backends.prompts import Prompts, unforged
 from medenv.consultation.ledger import LedgerEntry
 from medenv.consultation.mood import mood_after
 from medenv.consultation.seats import Leaving
@@ -17,7 +18,7 @@ from medenv.consultation.views import PatientView
 from medenv.personas.persona import Persona
 from medenv.schemas import validator
 
-from .prompts import PACKAGE, Prompts, dialogue, unforged
+from .prompts import PACKAGE, dialogue
 
 __all__ = ["gate_request", "leaves", "parting", "said_by_model"]
 

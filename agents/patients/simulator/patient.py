@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from medenv.agents.backends import Backend, Reply, Request, backends
 from medenv.agents.backends.chat import name_of, seed_of
+from medenv.agents.backends.prompts import Prompts, load_prompts, prompts_for
 from medenv.agents.patients.scripted import ScriptedPatient
 from medenv.consultation.grounding import Claim, told_in
 from medenv.consultation.seats import Leaving, PatientReply
@@ -28,7 +29,7 @@ from medenv.personas.persona import Persona
 from .affective import Interruption, again_request, breaks_in, draft_of, draft_request
 from .factual import check_request, checked_by_model, checked_by_rule, defects, worst_of
 from .gate import gate_request, leaves, parting, said_by_model
-from .prompts import Prompts, load_prompts, prompts_for
+from .prompts import PACKAGE
 
 __all__ = ["SimulatedPatient", "Unit"]
 
@@ -82,14 +83,14 @@ class SimulatedPatient:
         self.backend = backends.get(backend)() if isinstance(backend, str) else backend
         self.gate, self.affective, self.factual = gate, affective, factual
         self.interruptions = interruptions
-        self.prompts = None if prompts is None else load_prompts(prompts)
+        self.prompts = None if prompts is None else load_prompts(PACKAGE, prompts)
         self.temperature = temperature
         self.max_tokens = max_tokens
 
     @property
     def id(self) -> str:
         """What its words depend on beside the view and the weights of the model."""
-        texts = [self.prompts] if self.prompts else [load_prompts("en"), load_prompts("zh")]
+        texts = [self.prompts] if self.prompts else [load_prompts(PACKAGE, "en"), load_prompts(PACKAGE, "zh")]
         settings = {
             "gate": self.gate,
             "affective": self.affective,
@@ -148,7 +149,7 @@ class _Turn:
 
     @property
     def prompts(self) -> Prompts:
-        return self.patient.prompts or prompts_for(self.view.language)
+        return self.patient.prompts or prompts_for(PACKAGE, self.view.language)
 
     async def gate_and_draft(self) -> tuple[Leaving | None, _Draft | None]:
         """Whether the patient leaves, and the draft; a model is asked for both at the same time."""

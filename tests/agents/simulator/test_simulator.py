@@ -11,11 +11,12 @@ import pytest
 
 import medenv
 from medenv.agents.backends import Reply
+from medenv.agents.backends.prompts import load_prompts
 from medenv.agents.backends.retries import Retrying
 from medenv.agents.backends.scripted import Faults, ScriptedBackend
 from medenv.agents.patients.scripted import ScriptedPatient
 from medenv.agents.patients.simulator import SimulatedPatient
-from medenv.agents.patients.simulator.prompts import load_prompts
+from medenv.agents.patients.simulator.prompts import PACKAGE
 from medenv.consultation.seats import DOCTOR
 from medenv.errors import MedenvError
 from medenv.personas import personas
@@ -128,7 +129,7 @@ def test_a_draft_is_said_again_once(consult, record):
 def test_what_is_left_out_is_a_defect(consult, record):
     model = ScriptedBackend(lambda request: "I don't know.")
     episode = consult(record, SimulatedPatient(model), ["Have you had a fever?"])
-    assert last_trace(episode)["draft"]["defects"] == [load_prompts("en").texts["defects.omitted"]]
+    assert last_trace(episode)["draft"]["defects"] == [load_prompts(PACKAGE, "en").texts["defects.omitted"]]
     assert episode.ledger.disclosed == {"fever"}
 
 
@@ -230,7 +231,7 @@ def test_interruptions_come_as_often_as_they_should(model, consult, record, rate
     patient = SimulatedPatient(model, gate="off", interruptions=rate)
     episode = consult(record, patient, ["Have you had a fever?"] * 8)
     assert sum(turn.trace["interruption"] is not None for turn in episode.turns) == often
-    notes = [load_prompts("en").texts[f"note.{place}"] for place in ("middle", "after")]
+    notes = [load_prompts(PACKAGE, "en").texts[f"note.{place}"] for place in ("middle", "after")]
     asked = sum(any(note in request.messages[-1].content for note in notes) for request in model.requests)
     assert asked == often
 
