@@ -5,8 +5,8 @@ into a reward that equals the sum of its lines. A judge that fails makes an epis
 """
 
 from medenv.rewards.checks import check_kinds, holds
-from medenv.rewards.generation import record_rubric, rubrics
-from medenv.rewards.judges import Judge, RuleJudge, judges
+from medenv.rewards.generation import RubricSource, record_rubric, rubrics
+from medenv.rewards.judging import Judge, RuleJudge, judges
 from medenv.rewards.patient import PatientScore, score_patient
 from medenv.rewards.rubric import AXES, Axis, Check, Criterion, Rubric, rubric_from_dict, rubric_to_dict
 from medenv.rewards.scoring import Adjustment, Line, Normalisation, Score, Verdict, score
@@ -22,6 +22,7 @@ __all__ = [
     "Normalisation",
     "PatientScore",
     "Rubric",
+    "RubricSource",
     "RuleJudge",
     "Score",
     "Verdict",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -50,6 +52,8 @@ class Criterion:
     axis: Axis
     level: Literal["case", "general"] = "case"
     """case: about this record; general: about any consultation."""
+    scope: Literal["consultation", "response"] = "consultation"
+    """consultation: about all that was said and done; response: about the doctor's last message alone."""
     check: Check | None = None
     veto: bool = False
     """A harm that no other merit outweighs: once met, the reward is at most zero."""
@@ -69,6 +73,12 @@ class Rubric:
             raise RubricError(f"rubric {self.id!r}: expected criteria with different ids, got {twice!r} twice")
         if self.positive <= 0:
             raise RubricError(f"rubric {self.id!r}: expected at least one criterion with positive points, got none")
+
+    @cached_property
+    def digest(self) -> str:
+        """The first 16 hexadecimal digits of a hash of all that is in it: its version."""
+        plain = json.dumps(rubric_to_dict(self), sort_keys=True)
+        return hashlib.sha256(plain.encode()).hexdigest()[:16]
 
     @cached_property
     def positive(self) -> int:

@@ -7,7 +7,7 @@ somebody decides that it may. Only `JudgeView` holds the truth.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from medenv.consultation.acts import Acts
@@ -129,3 +129,7 @@ class JudgeView:
     turns: tuple[Turn, ...]
     ledger: Ledger
     ending: Ending | None
+
+    def response(self) -> JudgeView:
+        """The view in which nothing has happened but the last turn."""
+        return replace(self, turns=self.turns[-1:], ledger=Ledger(self.ledger.entries[-1:]))

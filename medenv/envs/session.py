@@ -10,10 +10,10 @@ import numpy as np
 
 from medenv.consultation.episode import Episode
 from medenv.consultation.seats import DOCTOR, PATIENT
-from medenv.envs.task import Task
+from medenv.envs.task import Graded, Task
 from medenv.errors import EpisodeOverError
 from medenv.personas.registry import persona
-from medenv.rewards import Judge, PatientScore, Score, score_patient
+from medenv.rewards import PatientScore, Score, score_patient
 
 __all__ = ["SEATS", "Session", "running", "transcript"]
 
@@ -43,11 +43,10 @@ class Session:
         self.episode.step(seat, message)
         self.settle()
 
-    def settle(self, judge: Judge | None = None) -> None:
-        """Scores the episode if it is over, by the judge of the task or another."""
+    def settle(self, graded: Graded | None = None) -> None:
+        """Scores the episode if it is over; `graded` stands in for the task where that has been asked already."""
         if self.episode.over:
-            task = self.task if judge is None else replace(self.task, judge=judge)
-            self.score = task.score_now(self.episode)
+            self.score = self.task.score_now(self.episode, graded)
             self.patient_score = None if self.score is None else score_patient(self.episode.judge_view())
 
     def reward(self, seat: str) -> float:

@@ -23,7 +23,7 @@ __all__ = ["Sitting", "agent_seat", "play_together"]
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a seat or a judge gave when it was asked, or the error it raised; stands in for whom it is from."""
+    """What a seat or the task gave when it was asked, or the error it raised; stands in for whom it is from."""
 
     given: Any = None
     error: Exception | None = None
@@ -33,8 +33,8 @@ class _Answer:
             raise self.error
         return self.given
 
-    def judge(self, criteria: Any, view: Any) -> Any:
-        return self.act(view)
+    def graded(self, episode: Any) -> Any:
+        return self.act(episode)
 
 
 _Play: TypeAlias = Generator[Awaitable[Any], _Answer | None, None]
@@ -81,7 +81,8 @@ class Sitting(Session):
             else:
                 play_now(episode, {seat: answer})  # Raises, or gives no words: either ends the episode as invalid.
         if episode.over and episode.failure is None:
-            self.settle(judge=(yield from _asked(self._verdicts)))
+            answer = yield from _asked(self.task.graded, episode)
+            self.settle(answer.graded)
         else:
             self.settle()
 
@@ -100,10 +101,6 @@ class Sitting(Session):
 
     def _act(self, seat: str) -> Any:
         return self._filled[seat].act(self.episode.view(seat))
-
-    def _verdicts(self) -> Any:
-        rubric = self.task.rubric(self.episode.scenario.record)
-        return self.task.judge.judge(rubric.criteria, self.episode.judge_view())
 
 
 def play_together(sittings: Iterable[Sitting]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import inspect
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -18,13 +19,18 @@ from medenv.errors import MedenvError, RecordError
 from medenv.personas import Persona
 from medenv.personas.files import find_personas
 from medenv.records import Record, RecordSet, load_records
-from medenv.rewards import Judge, Normalisation, Rubric, Score, judges, rubrics, score
+from medenv.rewards import Judge, Normalisation, Rubric, RubricSource, Score, Verdict, judges, rubrics, score
 
-__all__ = ["RecordSource", "Task", "make_task"]
+__all__ = ["Graded", "RecordSource", "Task", "make_task"]
 
 RecordSource: TypeAlias = str | Path | RecordSet | Iterable[Record]
 
 Split: TypeAlias = Literal["train", "validation", "test"]
+
+Graded: TypeAlias = Callable[[Episode], Score | Awaitable[Score]]
+
+REMEMBERED = 4096
+"""How many records' rubrics are kept in mind."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Task:
     records: RecordSet
     personas: tuple[Persona, ...]
     patient: Seat
-    rubric: Callable[[Record], Rubric]
+    rubric: RubricSource
     judge: Judge
     max_turns: int = 20
     normalisation: Normalisation = "healthbench"
@@ -51,26 +57,48 @@ class Task:
         """The scenario of one group of rollouts."""
         return Scenario(record, persona, patient_seed, self.max_turns, self.orders, self.max_chars)
 
+    def graded(self, episode: Episode) -> Score | Awaitable[Score]:
+        """The score of a valid episode that is over; awaited where the rubric or the verdicts have to be.
+
+        Raises:
+            Exception: Whatever the rubric or the judge raises.
+        """
+        rubric = self.rubric(episode.scenario.record)
+        if inspect.isawaitable(rubric):
+            return self._graded_later(rubric, episode)
+        verdicts = self.judge.judge(rubric.criteria, episode.judge_view())
+        if inspect.isawaitable(verdicts):
+            return self._scored_later(rubric, verdicts)
+        return score(rubric, verdicts, normalisation=self.normalisation)
+
+    async def _graded_later(self, awaited: Awaitable[Rubric], episode: Episode) -> Score:
+        rubric = await awaited
+        return await self._scored_later(rubric, self.judge.judge(rubric.criteria, episode.judge_view()))
+
+    async def _scored_later(self, rubric: Rubric, verdicts: Sequence[Verdict] | Awaitable[Sequence[Verdict]]) -> Score:
+        return score(rubric, await settle(verdicts), normalisation=self.normalisation)
+
     async def score(self, episode: Episode) -> Score | None:
         """Scores an episode that is over; None for an invalid one. A judge that fails makes it invalid."""
         if episode.failure is not None:
             return None
         try:
-            rubric = self.rubric(episode.scenario.record)
-            verdicts = await settle(self.judge.judge(rubric.criteria, episode.judge_view()))
-            return score(rubric, verdicts, normalisation=self.normalisation)
+            return await settle(self.graded(episode))
         except Exception as error:
             _unscored(episode, error)
             return None
 
-    def score_now(self, episode: Episode) -> Score | None:
-        """`score` for callers that are not coroutines; a plain judge needs no event loop."""
+    def score_now(self, episode: Episode, graded: Graded | None = None) -> Score | None:
+        """`score` for callers that are not coroutines; a plain judge needs no event loop.
+
+        Args:
+            episode: An episode that is over.
+            graded: What stands in for the method `graded`, where it has been called already.
+        """
         if episode.failure is not None:
             return None
         try:
-            rubric = self.rubric(episode.scenario.record)
-            verdicts = settle_now(self.judge.judge(rubric.criteria, episode.judge_view()))
-            return score(rubric, verdicts, normalisation=self.normalisation)
+            return settle_now((graded or self.graded)(episode))
         except Exception as error:
             _unscored(episode, error)
             return None
@@ -85,7 +113,7 @@ def make_task(
     *,
     persona: str | Persona | Iterable[str | Persona] = "neutral",
     patient: str | Seat = "scripted",
-    rubric: str | Rubric | Callable[[Record], Rubric] = "record",
+    rubric: str | Rubric | RubricSource = "record",
     judge: str | Judge = "rule",
     max_turns: int = 20,
     split: Split | None = None,
@@ -135,7 +163,7 @@ def make_task(
     )
 
 
-def _rubric(rubric: str | Rubric | Callable[[Record], Rubric]) -> Callable[[Record], Rubric]:
+def _rubric(rubric: str | Rubric | RubricSource) -> RubricSource:
     if isinstance(rubric, Rubric):
         return lambda record: rubric
     make: Any = rubrics.get(rubric) if isinstance(rubric, str) else rubric
@@ -143,13 +171,27 @@ def _rubric(rubric: str | Rubric | Callable[[Record], Rubric]) -> Callable[[Reco
 
 
 class _Remembered:
-    """Makes each record's rubric once: a group is graded by one rubric, and rules are not run again each episode."""
+    """Makes each record's rubric once, so that rules are not run again each episode.
 
-    def __init__(self, make: Callable[[Record], Rubric]) -> None:
-        self._make = lru_cache(maxsize=4096)(lambda key: make(key.record))
+    What has to be awaited is not kept: an awaitable belongs to one event loop, and generators that ask a model remember
+    what it answered themselves.
+    """
 
-    def __call__(self, record: Record) -> Rubric:
-        return self._make(_ById(record))
+    def __init__(self, make: RubricSource) -> None:
+        self._make = make
+        self._made: OrderedDict[_ById, Rubric] = OrderedDict()
+
+    def __call__(self, record: Record) -> Rubric | Awaitable[Rubric]:
+        key = _ById(record)
+        if key in self._made:
+            self._made.move_to_end(key)
+            return self._made[key]
+        made = self._make(record)
+        if isinstance(made, Rubric):
+            self._made[key] = made
+            if len(self._made) > REMEMBERED:
+                self._made.popitem(last=False)
+        return made
 
 
 class _ById:

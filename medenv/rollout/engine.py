@@ -25,7 +25,7 @@ from medenv.errors import RunError, SeatError
 from medenv.personas import Persona
 from medenv.records import Record
 from medenv.registry import load
-from medenv.rewards import Judge, Normalisation, Rubric, rubric_to_dict
+from medenv.rewards import Judge, Normalisation, Rubric, RubricSource
 from medenv.rollout.plan import Planned, make_plan
 from medenv.rollout.storage import TrajectoryFile
 from medenv.rollout.trajectory import Trajectory
@@ -44,7 +44,7 @@ class TaskOptions(TypedDict, total=False):
     records: RecordSource
     persona: str | Persona | Iterable[str | Persona]
     patient: str | Seat
-    rubric: str | Rubric | Callable[[Record], Rubric]
+    rubric: str | Rubric | RubricSource
     judge: str | Judge
     max_turns: int
     split: Literal["train", "validation", "test"] | None
@@ -266,7 +266,7 @@ def _name(value: Any) -> str | int | None:
     if value is None or isinstance(value, (str, int)):
         return value
     if isinstance(value, Rubric):
-        return f"{value.id} {hashlib.sha256(json.dumps(rubric_to_dict(value)).encode()).hexdigest()[:16]}"
+        return f"{value.id} {value.digest}"
     if isinstance(named := getattr(value, "id", None), str):
         return named
     kind = value if hasattr(value, "__qualname__") else type(value)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import medenv
 from medenv import errors
 from medenv.agents.patients import patients
+from medenv.consultation.seats import settle
 from medenv.envs import registration
 from medenv.envs.vector import ConsultationVector
 from medenv.rewards import judges
@@ -66,11 +67,11 @@ class Awaited:
 
     async def act(self, view):
         await asyncio.sleep(self.seconds)
-        return self.inner.act(view)
+        return await settle(self.inner.act(view))
 
     async def judge(self, criteria, view):
         await asyncio.sleep(self.seconds)
-        return self.inner.judge(criteria, view)
+        return await settle(self.inner.judge(criteria, view))
 
 
 class Says:
@@ -220,7 +221,7 @@ class Meeting:
 
     async def act(self, view):
         await self.meet()
-        return self.inner.act(view)
+        return await settle(self.inner.act(view))
 
 
 def test_all_that_is_awaited_in_a_step_is_awaited_together(records):

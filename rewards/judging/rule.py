@@ -1,26 +1,15 @@
-"""Judges: who decides whether a criterion is met."""
+"""The rule judge: machine checks and nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
 
 from medenv.consultation.views import JudgeView
-from medenv.registry import Registry
 from medenv.rewards.checks import holds
 from medenv.rewards.rubric import Criterion
 from medenv.rewards.scoring import Verdict
 
-__all__ = ["Judge", "RuleJudge", "judges"]
-
-
-@runtime_checkable
-class Judge(Protocol):
-    """Anything that gives one verdict a criterion, at once or as an awaitable."""
-
-    def judge(self, criteria: Sequence[Criterion], view: JudgeView) -> Sequence[Verdict] | Awaitable[Sequence[Verdict]]:
-        """One verdict for each criterion."""
-        ...
+__all__ = ["RuleJudge"]
 
 
 class RuleJudge:
@@ -33,8 +22,5 @@ class RuleJudge:
     def _verdict(self, criterion: Criterion, view: JudgeView) -> Verdict:
         if criterion.check is None:
             return Verdict(criterion.id, None, "the rule judge decides by machine checks, and this criterion has none")
-        return Verdict(criterion.id, holds(criterion.check, view), f"check: {criterion.check.kind}")
-
-
-judges: Registry[Callable[[], Judge]] = Registry("judge")
-judges.register("rule", RuleJudge)
+        seen = view if criterion.scope == "consultation" else view.response()
+        return Verdict(criterion.id, holds(criterion.check, seen), f"check: {criterion.check.kind}")

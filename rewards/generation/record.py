@@ -6,16 +6,15 @@ The general criteria and the points are data (`general.json`); the case criteria
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from medenv.records.record import Record
-from medenv.registry import Registry
 from medenv.rewards.rubric import Check, Criterion, Rubric, rubric_from_dict
 
-__all__ = ["record_rubric", "rubrics"]
+__all__ = ["record_rubric"]
 
 KEY_FINDINGS = 8
 """At most this many findings of a case carry points, so that long records do not drown the diagnosis."""
@@ -23,7 +22,7 @@ KEY_FINDINGS = 8
 
 @cache
 def _settings() -> Any:
-    return json.loads(resources.files("medenv.rewards").joinpath("general.json").read_text("utf-8"))
+    return json.loads(resources.files("medenv.rewards.generation").joinpath("general.json").read_text("utf-8"))
 
 
 @cache
@@ -132,7 +131,3 @@ def _plan(record: Record, points: dict[str, int]) -> Iterator[Criterion]:
             check=Check("harmed", harm.names),
             veto=True,
         )
-
-
-rubrics: Registry[Callable[[Record], Rubric]] = Registry("rubric")
-rubrics.register("record", record_rubric)
