@@ -10,7 +10,7 @@ from pathlib import Path
 import medenv
 
 ORDER = (
-    ("records", "personas", "registry", "schemas", "errors"),
+    ("records", "personas", "registry", "schemas", "run_file", "errors"),
     ("consultation",),
     ("rewards", "agents.doctors", "agents.patients", "agents.backends"),
     ("envs", "rollout"),

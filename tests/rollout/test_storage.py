@@ -13,9 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from medenv import run_file
 from medenv.errors import RunError
 from medenv.personas import Persona
-from medenv.rollout import Trajectory, TrajectoryFile, read_run, rollout, storage
+from medenv.rewards import Scoring
+from medenv.rollout import Trajectory, TrajectoryFile, read_run, rollout
 
 TEXT = st.text(st.characters(codec=None), max_size=60)
 
@@ -100,7 +102,8 @@ def test_a_finished_run_is_read_and_not_played_again(whole, tmp_path):
         ("doctor", {"doctor": "checklist"}),
         ("persona", {"persona": "anxious"}),
         ("max_turns", {"max_turns": 3}),
-        ("normalisation", {"normalisation": "m3"}),
+        ("scoring", {"normalisation": "m3"}),
+        ("scoring", {"scoring": Scoring(turn=1)}),
         ("orders", {"orders": "normal"}),
     ],
 )
@@ -127,7 +130,7 @@ def test_other_records_or_personas_under_the_same_ids_are_another_run(tmp_path):
 def test_another_version_is_another_run(whole, tmp_path, monkeypatch):
     path = tmp_path / "old.jsonl"
     path.write_bytes(whole[0])
-    monkeypatch.setattr(storage, "_version", lambda: "99.0")
+    monkeypatch.setattr(run_file, "_version", lambda: "99.0")
     with pytest.raises(RunError, match=r"version '99\.0'"):
         resume(path)
 
