@@ -1,4 +1,4 @@
-"""The command line: `medenv records | personas | play | rollout | evaluate | train | report | serve`."""
+"""The command line: `medenv records | personas | play | rollout | evaluate | train | report | serve | healthbench`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from medenv.cli import personas, playing, records, reporting, running, serving, training
+from medenv.cli import healthbench, personas, playing, records, reporting, running, serving, training
 from medenv.cli.options import examples
 from medenv.errors import MedenvError
 
@@ -56,6 +56,14 @@ for _name, _command, _examples in (
         (
             "medenv serve .vllm/smollm2-135m-instruct",
             "medenv serve Qwen/Qwen3-8B --port 0 --json -- --tensor-parallel-size 2",
+        ),
+    ),
+    (
+        "healthbench",
+        healthbench.healthbench,
+        (
+            "medenv healthbench oss_eval.jsonl --part hard.jsonl --part consensus.jsonl --out runs/healthbench.jsonl",
+            "medenv healthbench oss_eval.jsonl --responder ideal --group 'Group 1' --json",
         ),
     ),
 ):
