@@ -6,10 +6,20 @@ into a reward that equals the sum of its lines. A judge that fails makes an epis
 
 from medenv.rewards.checks import check_kinds, holds
 from medenv.rewards.generation import RubricSource, record_rubric, rubrics
-from medenv.rewards.judging import Judge, RuleJudge, judges
+from medenv.rewards.judging import (
+    HybridJudge,
+    Judge,
+    LanguageModelJudge,
+    PanelJudge,
+    RememberedJudge,
+    RuleJudge,
+    judges,
+)
+from medenv.rewards.length import LengthReward, length_rewards
+from medenv.rewards.metrics import coverage, metrics
 from medenv.rewards.patient import PatientScore, score_patient
 from medenv.rewards.rubric import AXES, Axis, Check, Criterion, Rubric, rubric_from_dict, rubric_to_dict
-from medenv.rewards.scoring import Adjustment, Line, Normalisation, Score, Verdict, score
+from medenv.rewards.scoring import Adjustment, Line, Normalisation, Score, Scoring, Verdict, load_scoring, score
 
 __all__ = [
     "AXES",
@@ -17,18 +27,28 @@ __all__ = [
     "Axis",
     "Check",
     "Criterion",
+    "HybridJudge",
     "Judge",
+    "LanguageModelJudge",
+    "LengthReward",
     "Line",
     "Normalisation",
+    "PanelJudge",
     "PatientScore",
+    "RememberedJudge",
     "Rubric",
     "RubricSource",
     "RuleJudge",
     "Score",
+    "Scoring",
     "Verdict",
     "check_kinds",
+    "coverage",
     "holds",
     "judges",
+    "length_rewards",
+    "load_scoring",
+    "metrics",
     "record_rubric",
     "rubric_from_dict",
     "rubric_to_dict",

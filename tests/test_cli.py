@@ -28,6 +28,7 @@ COMMANDS = [
     ["train"],
     ["report"],
     ["serve"],
+    ["healthbench"],
 ]
 RECORD = "lib-01"
 
@@ -81,6 +82,8 @@ def test_the_program_itself(capsys):
         ["evaluate", "--split", "nothing"],
         ["evaluate", "--orders", "nothing"],
         ["evaluate", "--normalisation", "nothing"],
+        ["evaluate", "--scoring", "no/such/file.toml"],
+        ["play", "--scoring", "no/such/file.toml"],
         ["evaluate", "--records", "no/such/place"],
         ["evaluate", "--seed", "-1"],
         ["evaluate", "--episodes", "0"],
@@ -96,6 +99,7 @@ def test_the_program_itself(capsys):
         ["train", "--policy", "p", "--out", "o", "--trainer", "nobody"],
         ["train", "--policy", "p", "--out", "o", "--config", "no/such/file.json"],
         ["report", "no/such/place"],
+        ["healthbench", "no/such/file.jsonl"],
     ],
     ids=" ".join,
 )
@@ -233,6 +237,22 @@ def test_evaluate_gives_the_same_bytes_twice(capsys):
     assert (told["episodes"], told["valid"], told["settings"]["seed"]) == (20, 20, 7)
     assert first != good(capsys, *arguments, "--persona", "anxious", "--persona", "stoic")
     assert "reward" in good(capsys, *arguments[:-1])
+
+
+def test_scoring_is_taken_from_a_file_and_told_with_every_result(capsys, tmp_path):
+    file = tmp_path / "strict.toml"
+    file.write_text('normalisation = "m3"\nturn = 2\nfree_turns = 0\n[weights]\nsafety = 3\n')
+    arguments = ("evaluate", "-n", 3, "-q", "--scoring", file)
+    told = json.loads(good(capsys, *arguments, "--json"))
+    assert told["settings"]["scoring"] == str(file)
+    assert (told["scoring"]["turn"], told["scoring"]["weights"]["safety"]) == (2, 3)
+    assert told["metrics"]["grade_symptoms"] >= 1
+    shown = " ".join(good(capsys, *arguments).split())
+    assert "m3, veto, safety x 3, -2 a turn beyond 0" in shown
+    for words in ("case criteria", "negative points met", "metric", "efficiency index"):
+        assert words in shown
+    assert "scoring healthbench, veto" in " ".join(good(capsys, "evaluate", "-n", 1, "-q").split())
+    assert "got both" in bad(capsys, *arguments, "--normalisation", "m3")
 
 
 def test_rollout_keeps_and_continues(capsys, tmp_path):

@@ -22,6 +22,7 @@ __all__ = [
     "Quiet",
     "Records",
     "Rubric",
+    "Scoring",
     "Seed",
     "Split",
     "examples",
@@ -61,15 +62,28 @@ Patient = Annotated[
 Rubric = Annotated[str, typer.Option(help="How criteria are made from a record.")]
 Judge = Annotated[str, typer.Option(help="Who decides the criteria.")]
 MaxTurns = Annotated[int, typer.Option(help="Doctor messages before the episode is cut off.")]
+Scoring = Annotated[
+    Path | None,
+    typer.Option(help="A .toml file of weights, penalties and more.", show_default="weights of 1, no penalties"),
+]
 Normalisation = Annotated[
-    str, typer.Option(help="How points become the reward: healthbench, healthbench-clipped or m3.")
+    str | None,
+    typer.Option(
+        help="Without --scoring, how points become the reward: healthbench, healthbench-clipped or m3.",
+        show_default="healthbench",
+    ),
 ]
 Orders = Annotated[str, typer.Option(help="How a test that the record lacks is answered: unavailable or normal.")]
 
 
 def task_options(**given: Any) -> dict[str, Any]:
     """The options of a command as the arguments of `make_task`."""
-    return {**given, "persona": given["persona"] or ["neutral"]}
+    scoring = given["scoring"]
+    return {
+        **given,
+        "persona": given["persona"] or ["neutral"],
+        "scoring": None if scoring is None else str(scoring),
+    }
 
 
 def examples(*lines: str) -> str:

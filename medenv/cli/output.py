@@ -56,6 +56,8 @@ def print_pairs(pairs: Mapping[str, Any]) -> None:
 
 def print_evaluation(result: Evaluation) -> None:
     """Prints an evaluation for people."""
+    from medenv.rewards import Scoring
+
     reward = result.reward
     failed = "".join(f", {count} failed ({kind})" for kind, count in result.invalid.items())
     print_pairs(
@@ -65,13 +67,18 @@ def print_evaluation(result: Evaluation) -> None:
             f"min {reward.min:.3f}, max {reward.max:.3f})"
             if reward.n
             else "none: no valid episode",
+            **({} if result.scoring is None else {"scoring": str(Scoring.from_dict(result.scoring))}),
             **_reasons(result),
         }
     )
-    if result.axes:
-        print_table(("axis", "mean"), ((name.replace("_", " "), float(value)) for name, value in result.axes.items()))
-    if result.ledger:
-        print_table(("ledger", "mean"), ((k.replace("_", " "), float(v)) for k, v in result.ledger.items()))
+    points = {
+        **result.axes,
+        **{f"{level} criteria": value for level, value in result.levels.items()},
+        **{f"{sign} points met": value for sign, value in result.shares.items()},
+    }
+    for name, means in (("axis", points), ("metric", result.metrics), ("ledger", result.ledger)):
+        if means:
+            print_table((name, "mean"), ((k.replace("_", " "), float(v)) for k, v in means.items()))
 
 
 def _reasons(result: Evaluation) -> dict[str, str]:

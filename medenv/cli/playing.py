@@ -32,6 +32,7 @@ def play(
     judge: options.Judge = "rule",
     max_turns: options.MaxTurns = 20,
     split: options.Split = None,
+    scoring: options.Scoring = None,
     orders: options.Orders = "unavailable",
     seed: Annotated[int | None, typer.Option(help="What is drawn follows from it.", show_default="another one")] = None,
     as_json: options.Json = False,
@@ -58,6 +59,7 @@ def play(
             judge=judge,
             max_turns=max_turns,
             split=split,
+            scoring=scoring,
             orders=orders,
         )
     )
@@ -102,6 +104,8 @@ def _show(messages: Sequence[Message]) -> None:
 
 
 def _tell(trajectory: Trajectory, diagnosis: str) -> None:
+    from medenv.rewards import Scoring
+
     if trajectory.score is None:
         failure: Any = trajectory.failure
         typer.echo(f"The consultation is invalid and has no score: {failure['kind']}: {failure['reason']}")
@@ -110,13 +114,21 @@ def _tell(trajectory: Trajectory, diagnosis: str) -> None:
     print_table(
         ("", "points", "of", "criterion", "axis"),
         (
-            (_mark(line), line["awarded"], line["points"], line["text"], line["axis"].replace("_", " "))
+            (
+                _mark(line),
+                line["awarded"],
+                line["points"] * line["weight"],
+                line["text"],
+                line["axis"].replace("_", " "),
+            )
             for line in lines
         ),
     )
     print_pairs(
         {
             "diagnosis": diagnosis,
+            "scoring": str(Scoring.from_dict(trajectory.score["scoring"])),
+            **{item["id"]: f"{item['awarded']:+d}  {item['reason']}" for item in trajectory.score["adjustments"]},
             "reward": float(trajectory.score["reward"]),
             **{axis.replace("_", " "): float(value) for axis, value in trajectory.score["axes"].items()},
         }

@@ -31,7 +31,8 @@ def train(
     rubric: options.Rubric = "record",
     judge: options.Judge = "rule",
     max_turns: options.MaxTurns = 20,
-    normalisation: options.Normalisation = "healthbench",
+    scoring: options.Scoring = None,
+    normalisation: options.Normalisation = None,
     orders: options.Orders = "unavailable",
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -51,6 +52,7 @@ def train(
             judge=judge,
             max_turns=max_turns,
             split=split,
+            scoring=scoring,
             normalisation=normalisation,
             orders=orders,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -15,11 +15,24 @@ from medenv.agents.patients import patients
 from medenv.consultation.episode import Episode, Scenario
 from medenv.consultation.orders import OrderPolicy
 from medenv.consultation.seats import Seat, settle, settle_now
+from medenv.consultation.views import JudgeView
 from medenv.errors import MedenvError, RecordError
 from medenv.personas import Persona
 from medenv.personas.files import find_personas
 from medenv.records import Record, RecordSet, load_records
-from medenv.rewards import Judge, Normalisation, Rubric, RubricSource, Score, Verdict, judges, rubrics, score
+from medenv.rewards import (
+    Judge,
+    Normalisation,
+    Rubric,
+    RubricSource,
+    Score,
+    Scoring,
+    Verdict,
+    judges,
+    load_scoring,
+    rubrics,
+    score,
+)
 
 __all__ = ["Graded", "RecordSource", "Task", "make_task"]
 
@@ -43,7 +56,7 @@ class Task:
     rubric: RubricSource
     judge: Judge
     max_turns: int = 20
-    normalisation: Normalisation = "healthbench"
+    scoring: Scoring = field(default_factory=Scoring)
     orders: OrderPolicy = "unavailable"
     max_chars: int = 8192
 
@@ -64,19 +77,22 @@ class Task:
             Exception: Whatever the rubric or the judge raises.
         """
         rubric = self.rubric(episode.scenario.record)
+        view = episode.judge_view()
         if inspect.isawaitable(rubric):
-            return self._graded_later(rubric, episode)
-        verdicts = self.judge.judge(rubric.criteria, episode.judge_view())
+            return self._graded_later(rubric, view)
+        verdicts = self.judge.judge(rubric.criteria, view)
         if inspect.isawaitable(verdicts):
-            return self._scored_later(rubric, verdicts)
-        return score(rubric, verdicts, normalisation=self.normalisation)
+            return self._scored_later(rubric, verdicts, view)
+        return score(rubric, verdicts, scoring=self.scoring, view=view)
 
-    async def _graded_later(self, awaited: Awaitable[Rubric], episode: Episode) -> Score:
+    async def _graded_later(self, awaited: Awaitable[Rubric], view: JudgeView) -> Score:
         rubric = await awaited
-        return await self._scored_later(rubric, self.judge.judge(rubric.criteria, episode.judge_view()))
+        return await self._scored_later(rubric, self.judge.judge(rubric.criteria, view), view)
 
-    async def _scored_later(self, rubric: Rubric, verdicts: Sequence[Verdict] | Awaitable[Sequence[Verdict]]) -> Score:
-        return score(rubric, await settle(verdicts), normalisation=self.normalisation)
+    async def _scored_later(
+        self, rubric: Rubric, verdicts: Sequence[Verdict] | Awaitable[Sequence[Verdict]], view: JudgeView
+    ) -> Score:
+        return score(rubric, await settle(verdicts), scoring=self.scoring, view=view)
 
     async def score(self, episode: Episode) -> Score | None:
         """Scores an episode that is over; None for an invalid one. A judge that fails makes it invalid."""
@@ -117,7 +133,8 @@ def make_task(
     judge: str | Judge = "rule",
     max_turns: int = 20,
     split: Split | None = None,
-    normalisation: Normalisation = "healthbench",
+    scoring: Scoring | str | Path | None = None,
+    normalisation: Normalisation | None = None,
     orders: OrderPolicy = "unavailable",
     max_chars: int = 8192,
 ) -> Task:
@@ -132,7 +149,9 @@ def make_task(
         judge: Who decides the criteria.
         max_turns: Doctor messages before the episode is truncated, at least 1.
         split: Only the records of this split.
-        normalisation: How points become the reward.
+        scoring: How verdicts become the reward: a `Scoring`, or a .toml file of one.
+        normalisation: In place of a scoring, the default with another normalisation: "healthbench",
+            "healthbench-clipped" or "m3".
         orders: How a test that the record lacks is answered.
         max_chars: The longest message; what is longer is cut.
 
@@ -141,9 +160,8 @@ def make_task(
     """
     if max_turns < 1 or max_chars < 1:
         raise MedenvError(f"expected max_turns and max_chars of at least 1, got {max_turns} and {max_chars}")
-    for name, value, known in (("normalisation", normalisation, Normalisation), ("orders", orders, OrderPolicy)):
-        if value not in get_args(known):
-            raise MedenvError(f"expected {name} to be one of {', '.join(get_args(known))}; got {value!r}")
+    if orders not in get_args(OrderPolicy):
+        raise MedenvError(f"expected orders to be one of {', '.join(get_args(OrderPolicy))}; got {orders!r}")
     loaded = load_records(records)
     if split is not None:
         loaded = loaded.split(split)
@@ -157,10 +175,18 @@ def make_task(
         rubric=_rubric(rubric),
         judge=judges.get(judge)() if isinstance(judge, str) else judge,
         max_turns=max_turns,
-        normalisation=normalisation,
+        scoring=_scoring(scoring, normalisation),
         orders=orders,
         max_chars=max_chars,
     )
+
+
+def _scoring(scoring: Scoring | str | Path | None, normalisation: Normalisation | None) -> Scoring:
+    if scoring is None:
+        return Scoring() if normalisation is None else Scoring(normalisation=normalisation)
+    if normalisation is not None:
+        raise MedenvError("expected scoring or normalisation, got both")
+    return scoring if isinstance(scoring, Scoring) else load_scoring(scoring)
 
 
 def _rubric(rubric: str | Rubric | RubricSource) -> RubricSource:

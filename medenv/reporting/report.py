@@ -14,7 +14,7 @@ from medenv.errors import MissingExtraError, RunError
 from medenv.reporting.plots import Bar, axis_bars, learning_curve, reward_bars
 from medenv.reporting.summary import NAME, Summary, read_summary
 from medenv.reporting.transcript import Transcript, choose, transcript
-from medenv.rewards import AXES
+from medenv.rewards import AXES, Scoring
 from medenv.rollout import Trajectory, read_run, summarise
 
 __all__ = ["write_report"]
@@ -35,7 +35,31 @@ LEDGER = {
     "privacy": "turns without a private fact unasked",
     "diagnosed": "ended with a diagnosis",
 }
-SHARES = {"must_ask_coverage", "withheld_share", "privacy", "diagnosed"}
+METRICS = {
+    "top_1": "right diagnosis first",
+    "top_3": "right diagnosis among the first three",
+    "brier": "Brier score of the differential, 0 to 2, less is better",
+    "log_score": "log score of the differential, at most 0, more is better",
+    "coverage_area": "must-ask facts told, mean over twenty turns",
+    "efficiency_index": "diagnostic efficiency index",
+    "question_turns": "turns with a question",
+    "repeated_per_turn": "facts asked again though told, per turn",
+    "grade_symptoms": "grade of the symptoms",
+    "grade_exams": "grade of the examinations",
+    "grade_diagnosis": "grade of the diagnosis",
+    "grade_rationale": "grade of the rationale",
+    "grade_treatment": "grade of the treatment",
+}
+SHARES = {
+    "must_ask_coverage",
+    "withheld_share",
+    "privacy",
+    "diagnosed",
+    "top_1",
+    "top_3",
+    "coverage_area",
+    "question_turns",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +168,8 @@ def _of_summary(summary: Summary, folder: Path) -> dict[str, Any]:
         "curve": _curve(summary),
         "seconds": [(one["seed"], one["seconds"]) for one in summary["seeds"] if "seconds" in one],
         "axes_plot": _axes_plot(first),
-        "ledger": _ledger(first),
+        "metrics": _rows(first, "metrics", METRICS),
+        "ledger": _rows(first, "ledger", LEDGER),
         "ledger_names": [doctor.name for doctor in first],
         "first": sets[0]["records"] if sets else "",
         "transcripts": list(_transcripts(summary.get("transcripts", []), folder)),
@@ -169,7 +194,8 @@ def _of_trajectories(path: Path) -> dict[str, Any]:
         "curve": None,
         "seconds": [],
         "axes_plot": _axes_plot(results["doctors"]),
-        "ledger": _ledger(results["doctors"]),
+        "metrics": _rows(results["doctors"], "metrics", METRICS),
+        "ledger": _rows(results["doctors"], "ledger", LEDGER),
         "ledger_names": [entry["doctor"]],
         "first": results["records"],
         "transcripts": [transcript(one, title) for title, one in choose(run.trajectories)],
@@ -191,8 +217,15 @@ def _results(entry: Mapping[str, Any]) -> dict[str, Any]:
         "description": entry.get("description", ""),
         "doctors": doctors,
         "rows": [doctor.row for doctor in doctors],
+        "scoring": _scorings(doctors),
         "plot": reward_bars([bar for bar in bars if bar is not None]) if any(bars) else None,
     }
+
+
+def _scorings(doctors: Sequence[_Doctor]) -> list[str]:
+    """How the doctors were scored, a line for each way there is."""
+    known = [one["scoring"] for doctor in doctors for one in doctor.evaluations if one["scoring"] is not None]
+    return list(dict.fromkeys(str(Scoring.from_dict(one)) for one in known))
 
 
 def _lead(sets: Sequence[Mapping[str, Any]]) -> str:
@@ -234,10 +267,10 @@ def _axes_plot(doctors: Sequence[_Doctor]) -> str | None:
     return axis_bars(values, present) if present else None
 
 
-def _ledger(doctors: Sequence[_Doctor]) -> list[tuple[str, list[str]]]:
+def _rows(doctors: Sequence[_Doctor], group: str, names: Mapping[str, str]) -> list[tuple[str, list[str]]]:
     rows = []
-    for name, words in LEDGER.items():
-        values = [doctor.mean("ledger", name) for doctor in doctors]
+    for name, words in names.items():
+        values = [doctor.mean(group, name) for doctor in doctors]
         if any(value is not None for value in values):
             rows.append((words, [_number(value, share=name in SHARES) for value in values]))
     return rows

@@ -129,6 +129,6 @@ def _sums(score: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     points = sum(line["awarded"] for line in score["criteria"])
     yield "points met", str(points)
     for item in score["adjustments"]:
-        yield item["id"], f"{item['awarded']:+d}"
+        yield f"{item['id']}: {item['reason']}" if item["reason"] else item["id"], f"{item['awarded']:+d}"
     total = points + sum(item["awarded"] for item in score["adjustments"])
     yield "reward", f"{total} / {score['denominator']} = {score['reward']:.3f}"

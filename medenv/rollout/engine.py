@@ -25,7 +25,7 @@ from medenv.errors import RunError, SeatError
 from medenv.personas import Persona
 from medenv.records import Record
 from medenv.registry import load
-from medenv.rewards import Judge, Normalisation, Rubric, RubricSource
+from medenv.rewards import Judge, Normalisation, Rubric, RubricSource, Scoring
 from medenv.rollout.plan import Planned, make_plan
 from medenv.rollout.storage import TrajectoryFile
 from medenv.rollout.trajectory import Trajectory
@@ -48,7 +48,8 @@ class TaskOptions(TypedDict, total=False):
     judge: str | Judge
     max_turns: int
     split: Literal["train", "validation", "test"] | None
-    normalisation: Normalisation
+    scoring: Scoring | str | Path | None
+    normalisation: Normalisation | None
     orders: OrderPolicy
     max_chars: int
 
@@ -130,7 +131,7 @@ async def arollout(
         if out is not None:
             settings = run_settings(made, doctor, len(plan), group_size, seed, task)
             file = stack.enter_context(TrajectoryFile(out, settings))
-            finished.update(file.finished)
+            finished.update((one.id, one) for one in file.finished.values())
         advance = stack.enter_context(_Progress(len(plan), len(finished))) if progress else None
         waiting = [planned for planned in plan if planned.id not in finished]
         try:
@@ -247,6 +248,7 @@ def run_settings(
     """
     given = inspect.signature(make_task).bind(**options)
     given.apply_defaults()
+    del given.arguments["normalisation"]  # stands in the scoring
     content = [task.records.fingerprint, *map(dataclasses.asdict, task.personas)]
     sha256 = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return {
@@ -258,6 +260,7 @@ def run_settings(
         "patient": _name(task.patient if hasattr(task.patient, "id") else given.arguments["patient"]),
         "records": len(task.records),
         "persona": [persona.id for persona in task.personas],
+        "scoring": task.scoring.as_dict(),
         "content": sha256,
     }
 

@@ -13,11 +13,14 @@ import numpy as np
 
 from medenv.errors import RunError
 from medenv.rewards import AXES
+from medenv.rewards.metrics import METRICS
 from medenv.rollout.engine import Doctor, TaskOptions, rollout
 from medenv.rollout.trajectory import Trajectory
 
 __all__ = ["Evaluation", "RewardSummary", "evaluate", "summarise"]
 
+LEVELS = ("case", "general")
+SIGNS = ("positive", "negative")
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 
@@ -52,6 +55,13 @@ class Evaluation:
     reward: RewardSummary
     axes: Mapping[str, float]
     """The mean of each axis over the episodes whose rubric has it."""
+    levels: Mapping[str, float]
+    """The same for criteria about the case and for those about any consultation: "case" and "general"."""
+    shares: Mapping[str, float]
+    """Of the positive points those met, "positive", and of the negative points those incurred, "negative": means over
+    the episodes whose rubric has such points."""
+    metrics: Mapping[str, float]
+    """The mean of each of `Trajectory.metrics` over the episodes that have it."""
     ledger: Mapping[str, float]
     """Means an episode of the counts of `Trajectory.ledger`, and rates in [0, 1].
 
@@ -64,6 +74,8 @@ class Evaluation:
     """How many episodes failed, by the kind of the failure."""
     episodes: int
     """All of them, valid or not."""
+    scoring: Mapping[str, Any] | None
+    """How the episodes were scored, as `Scoring.as_dict` gives it; none without a valid episode."""
     trajectories: tuple[Trajectory, ...] = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
@@ -74,7 +86,11 @@ class Evaluation:
             "valid": self.valid,
             "invalid": dict(self.invalid),
             "reward": numbers,
+            "scoring": None if self.scoring is None else dict(self.scoring),
             "axes": dict(self.axes),
+            "levels": dict(self.levels),
+            "shares": dict(self.shares),
+            "metrics": dict(self.metrics),
             "ledger": dict(self.ledger),
         }
 
@@ -92,7 +108,7 @@ def evaluate(
     """Plays episodes and says what they come to.
 
         result = medenv.evaluate("checklist", records="library", episodes=64, seed=0)
-        result.reward.mean, result.axes, result.ledger, result.valid, result.episodes
+        result.reward.mean, result.axes, result.metrics, result.ledger, result.valid, result.episodes
 
     Args:
         doctor: Who is evaluated: an id, the folder of a saved policy, or a seat.
@@ -120,20 +136,29 @@ def summarise(trajectories: Iterable[Trajectory], *, seed: int = 0) -> Evaluatio
         seed: The seed of the bootstrap, at least 0.
 
     Raises:
-        RunError: There is no trajectory.
+        RunError: There is no trajectory, or two were not scored in the same way.
     """
     every = tuple(trajectories)
     if not every:
         raise RunError("expected at least one trajectory, got none")
     valid = [trajectory for trajectory in every if trajectory.valid]
+    scores = [trajectory.score for trajectory in valid if trajectory.score is not None]
+    if other := next((score for score in scores if score["scoring"] != scores[0]["scoring"]), None):
+        raise RunError(
+            f"expected episodes scored in one way, got {dict(scores[0]['scoring'])} and {dict(other['scoring'])}"
+        )
     failures = Counter(trajectory.failure["kind"] for trajectory in every if trajectory.failure is not None)
     return Evaluation(
         reward=_reward(valid, seed),
-        axes=_axes(valid),
+        axes=_means([score["axes"] for score in scores], AXES),
+        levels=_means([score["levels"] for score in scores], LEVELS),
+        shares=_means([score["shares"] for score in scores], SIGNS),
+        metrics=_means([trajectory.metrics for trajectory in valid], METRICS),
         ledger=_ledger(valid),
         valid=len(valid),
         invalid=dict(sorted(failures.items())),
         episodes=len(every),
+        scoring=scores[0]["scoring"] if scores else None,
         trajectories=every,
     )
 
@@ -171,10 +196,10 @@ def _bootstrap(valid: Sequence[Trajectory], rewards: Sequence[float], rng: np.ra
     return np.concatenate([sums[draw].sum(axis=1) / counts[draw].sum(axis=1) for draw in drawn])
 
 
-def _axes(valid: Sequence[Trajectory]) -> dict[str, float]:
-    scores = [trajectory.score["axes"] for trajectory in valid if trajectory.score is not None]
-    found = {axis: [score[axis] for score in scores if axis in score] for axis in AXES}
-    return {axis: _mean(values) for axis, values in found.items() if values}
+def _means(found: Sequence[Mapping[str, float]], names: Sequence[str]) -> dict[str, float]:
+    """The mean of each name over those that have it, in the order of the names."""
+    values = {name: [one[name] for one in found if name in one] for name in names}
+    return {name: _mean(known) for name, known in values.items() if known}
 
 
 def _ledger(valid: Sequence[Trajectory]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from medenv.consultation.episode import Episode
 from medenv.consultation.ledger import LedgerEntry
 from medenv.consultation.views import Turn
 from medenv.errors import RunError
-from medenv.rewards import Score
+from medenv.rewards import Score, metrics
 
 __all__ = ["Trajectory"]
 
@@ -53,6 +53,9 @@ class Trajectory:
     `turns`; `orders`; `must_ask`, the facts a careful doctor asks for; `must_ask_disclosed`, those that were told;
     `private_unasked`, the turns in which a private fact was told that nobody had asked for.
     """
+    metrics: Mapping[str, float]
+    """What `medenv.rewards.metrics` measures, without what there was nothing to measure of; empty for an invalid
+    episode."""
     utterances: tuple[str, ...] = field(default=(), compare=False, repr=False)
     """What the doctor's `act` returned, the very objects: a trainer finds its token ids on them. Never on disk."""
 
@@ -107,6 +110,7 @@ class Trajectory:
             reward=None if score is None else score.reward,
             score=None if score is None else score.as_dict(),
             ledger=_counts(episode),
+            metrics={} if score is None else metrics(episode.judge_view(), score),
             utterances=utterances,
         )
 

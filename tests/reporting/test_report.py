@@ -13,6 +13,7 @@ pytest.importorskip("jinja2")
 
 from medenv.errors import MissingExtraError, RunError
 from medenv.reporting import read_summary, write_report, write_summary
+from medenv.rewards import Scoring
 from medenv.rollout import evaluate, rollout
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)> & $\\frac{1}{2}$ --> ]]> \u202e\u0301 {{ 7 * 7 }}'
@@ -134,6 +135,10 @@ def test_a_run_folder(summary, tmp_path):
         "Learning curve",
         "Reward by axis",
         "must-ask facts elicited",
+        "Metrics beside the reward",
+        "grade of the diagnosis",
+        "Brier score of the differential",
+        "Scoring: healthbench, veto.",
         "Transcript: before",
         "Transcript: after",
         "grpo.steps 3",
@@ -204,6 +209,21 @@ def test_a_run_in_which_nothing_is_valid(tmp_path):
     page = safe(write_report(tmp_path / "x.jsonl"))
     assert "0 of 2" in page.said
     assert "none" in page.said
+
+
+def test_weights_and_penalties_are_shown_and_add_up(tmp_path):
+    scoring = Scoring(weights={"safety": 3, "clarity": 0}, turn=1, free_turns=2)
+    trajectories = rollout("checklist", episodes=1, out=tmp_path / "x.jsonl", scoring=scoring)
+    page = safe(write_report(tmp_path / "x.jsonl"))
+    score = trajectories[0].score
+    assert "Scoring: healthbench, veto, safety x 3, clarity x 0, -1 a turn beyond 2." in page.said
+    assert f"turns: turns beyond 2: {len(trajectories[0].turns) - 2}" in page.said
+    total = sum(line["awarded"] for line in (*score["criteria"], *score["adjustments"]))
+    assert f"{total} / {score['denominator']} = {score['reward']:.3f}" in page.said
+    for line in score["criteria"]:
+        if line["axis"] == "safety":
+            shown = f"{line['text']} safety {line['awarded']} of {line['points'] * 3}".replace("-", "\u2212")
+            assert re.sub(r"\s+", " ", shown) in page.said.replace("-", "\u2212")
 
 
 def test_the_least_that_a_summary_may_hold(summary, tmp_path):

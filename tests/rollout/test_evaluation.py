@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medenv.errors import RunError
+from medenv.rewards import Scoring
 from medenv.rollout import Trajectory, evaluate, summarise
 
 COUNTS = {
@@ -30,8 +31,9 @@ COUNTS = {
 }
 
 
-def made(place, reward, record="a", axes=None, **counts) -> Trajectory:
+def made(place, reward, record="a", axes=None, metrics=None, scoring=None, parts=None, **counts) -> Trajectory:
     failed = reward is None
+    score = {"scoring": (scoring or Scoring()).as_dict(), "axes": axes or {}, "levels": {}, "shares": {}}
     return Trajectory(
         id=f"{place:06d}-000",
         group=place,
@@ -46,8 +48,9 @@ def made(place, reward, record="a", axes=None, **counts) -> Trajectory:
         ending="turn_limit" if place % 2 else "diagnosis",
         failure={"kind": "judge", "reason": ""} if failed else None,
         reward=reward,
-        score=None if failed else {"axes": axes or {}, "criteria": [], "adjustments": []},
+        score=None if failed else {**score, "criteria": [], "adjustments": [], **(parts or {})},
         ledger={**COUNTS, **counts},
+        metrics={} if failed else metrics or {},
     )
 
 
@@ -88,7 +91,30 @@ def test_nothing_valid_is_no_number():
     result = summarise([made(0, None), made(1, None)])
     assert math.isnan(result.reward.mean)
     assert (result.valid, result.axes, result.ledger) == (0, {}, {})
+    assert (result.levels, result.shares, result.metrics, result.scoring) == ({}, {}, {}, None)
     assert json.loads(json.dumps(result.as_dict(), allow_nan=False))["reward"]["mean"] is None
+
+
+def test_levels_shares_and_metrics_are_means_over_those_that_have_them():
+    result = summarise(
+        [
+            made(0, 0.5, metrics={"brier": 0.5, "top_1": 1.0}, parts={"levels": {"case": 0.5}}),
+            made(1, 0.1, metrics={"brier": 1.0}, parts={"levels": {"general": -0.2, "case": 0.0}}),
+            made(2, None),
+            made(3, 0.3, parts={"shares": {"positive": 0.7}}),
+        ]
+    )
+    assert result.metrics == {"top_1": 1.0, "brier": 0.75}
+    assert list(result.metrics) == ["top_1", "brier"]
+    assert result.levels == {"case": 0.25, "general": -0.2}
+    assert result.shares == {"positive": 0.7}
+    assert result.scoring == Scoring().as_dict()
+
+
+def test_rewards_of_two_kinds_have_no_mean():
+    with pytest.raises(RunError, match="scored in one way") as caught:
+        summarise([made(0, 0.5), made(1, None), made(2, 0.5, scoring=Scoring(turn=1))])
+    assert "\n" not in str(caught.value)
 
 
 def test_nothing_at_all_is_refused():
@@ -137,3 +163,18 @@ def test_evaluate_is_summarise_over_rollout(tmp_path):
     assert first.reward.mean == pytest.approx(np.mean([t.reward for t in first.trajectories]))
     assert {t.record for t in first.trajectories} == {t.record for t in again.trajectories}
     assert len({t.record for t in first.trajectories}) == 18
+
+
+def test_penalties_lower_the_reward_and_nothing_else():
+    plain = evaluate("checklist", episodes=9)
+    strict = evaluate("checklist", episodes=9, scoring=Scoring(turn=1, free_turns=0))
+    assert strict.reward.mean < plain.reward.mean
+    assert strict.scoring == Scoring(turn=1, free_turns=0).as_dict()
+    assert (strict.axes, strict.metrics, strict.ledger) == (plain.axes, plain.metrics, plain.ledger)
+    for trajectory in strict.trajectories:
+        points = sum(line["awarded"] for line in trajectory.score["criteria"])
+        points += sum(item["awarded"] for item in trajectory.score["adjustments"])
+        assert trajectory.reward == points / trajectory.score["denominator"]
+        assert {item["id"]: item["awarded"] for item in trajectory.score["adjustments"]}["turns"] == -len(
+            trajectory.turns
+        )

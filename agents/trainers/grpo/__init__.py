@@ -11,8 +11,10 @@ except ImportError as missing:
         f"expected the extra 'train' for the trainer 'grpo', got {missing}; pip install 'medenv-rl[train]'"
     ) from None
 
-from .advantages import advantages, length_rewards
-from .config import GRPOConfig, LengthReward
+from medenv.rewards.length import LengthReward
+
+from .advantages import advantages
+from .config import GRPOConfig
 from .loss import surrogate_loss
 from .trainer import GRPOTrainer
 from .update import Sample, update
@@ -23,7 +25,6 @@ __all__ = [
     "LengthReward",
     "Sample",
     "advantages",
-    "length_rewards",
     "surrogate_loss",
     "update",
 ]

@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medenv.errors import RunError
+from medenv.rewards.length import LengthReward
 
-__all__ = ["GRPOConfig", "LengthReward"]
-
-
-@dataclass(frozen=True, slots=True)
-class LengthReward:
-    """A bonus for short answers among the good ones: `bonus * sqrt(at / tokens)`.
-
-    The defaults give 4 / sqrt(tokens), as in Baichuan-M2 (arXiv 2509.02208), whose answers run to thousands of tokens.
-    Where they are shorter, lower `at` to their usual length, and the bonus keeps its size beside the rubric.
-    """
-
-    bonus: float = 4 / math.sqrt(4000)
-    """What an answer of `at` tokens gets, above 0."""
-    at: int = 4000
-    threshold: float = 0.0
-    """Nobody gets a bonus unless the 0.2 quantile of the group's rewards is above this."""
+__all__ = ["GRPOConfig"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +62,6 @@ class GRPOConfig:
                 raise RunError(f"expected {name} as {kind} of at least {least:g}, got {value!r}")
         if not self.eps_low < 1:
             raise RunError(f"expected eps_low below 1, got {self.eps_low!r}")
-        bonus = self.length_reward
-        if bonus is not None and not (bonus.bonus > 0 and bonus.at >= 1):
-            raise RunError(f"expected a length_reward with bonus above 0 and at of at least 1, got {bonus!r}")
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, from 0."""

@@ -16,11 +16,12 @@ from medenv.agents.trainers import Point, Progress, TrainResult
 from medenv.agents.trainers.sequences import from_utterances
 from medenv.consultation.seats import settle_now
 from medenv.envs.task import Task
+from medenv.rewards.length import length_rewards
 from medenv.rollout.engine import collect
 from medenv.rollout.plan import Planned, make_plan
 from medenv.rollout.trajectory import Trajectory
 
-from .advantages import advantages, length_rewards
+from .advantages import advantages
 from .checkpoint import load_latest, save
 from .config import GRPOConfig
 from .update import Sample, update
@@ -150,6 +151,6 @@ def _settings(task: Task, policy: str | Path, config: GRPOConfig) -> dict[str, A
         "records": task.records.fingerprint,
         "personas": [persona.id for persona in task.personas],
         "max_turns": task.max_turns,
-        "normalisation": task.normalisation,
+        "scoring": task.scoring.as_dict(),
         "orders": task.orders,
     }

@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medenv.agents.trainers.grpo import LengthReward, advantages, length_rewards
+from medenv.agents.trainers.grpo import advantages
 
 REWARDS = st.one_of(st.none(), st.floats(-2, 1, allow_nan=False))
 
@@ -41,21 +41,3 @@ def test_no_division_by_the_deviation(rewards, shift, scale):
     base = advantages(rewards, group)
     moved = advantages([scale * r + shift for r in rewards], group)
     assert np.allclose(moved, [scale * a for a in base], atol=1e-9)
-
-
-def test_the_paper_s_length_reward():
-    rule = LengthReward()
-    found = length_rewards([0.2, 0.5, 0.6, 0.9, None], [100, 4000, 256, 1024, 50], [0] * 5, rule)
-    p80 = float(np.quantile([0.2, 0.5, 0.6, 0.9], 0.2))
-    assert p80 == pytest.approx(0.38)
-    assert found == pytest.approx([0.0, 4 / math.sqrt(4000), 4 / math.sqrt(256), 4 / math.sqrt(1024), 0.0])
-
-
-def test_nobody_is_paid_for_brevity_in_a_poor_group():
-    assert length_rewards([0.1, 0.2, 0.3], [10, 10, 10], [0, 0, 0], LengthReward(threshold=0.5)) == [0.0, 0.0, 0.0]
-
-
-def test_the_scale_moves_the_bonus_to_short_answers():
-    assert length_rewards([0.5, 0.5], [150, 600], [0, 0], LengthReward(bonus=0.06, at=150)) == pytest.approx(
-        [0.06, 0.03]
-    )
