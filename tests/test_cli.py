@@ -29,6 +29,7 @@ COMMANDS = [
     ["report"],
     ["serve"],
     ["healthbench"],
+    ["judge", "check"],
 ]
 RECORD = "lib-01"
 

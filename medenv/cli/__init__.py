@@ -1,4 +1,4 @@
-"""The command line: `medenv records | personas | play | rollout | evaluate | train | report | serve | healthbench`."""
+"""The command line: `medenv records | personas | judge | play | rollout | evaluate | train | report | ...`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from medenv.cli import healthbench, personas, playing, records, reporting, running, serving, training
+from medenv.cli import healthbench, judging, personas, playing, records, reporting, running, serving, training
 from medenv.cli.options import examples
 from medenv.errors import MedenvError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(records.app, name="records")
 app.add_typer(personas.app, name="personas")
+app.add_typer(judging.app, name="judge")
 for _name, _command, _examples in (
     ("play", playing.play, ("medenv play", "medenv play lib-03 --persona anxious")),
     (
@@ -94,8 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What stands after `medenv` on the command line; without it, that of the process.
 
     Returns:
-        The exit status: 0; 1 where `records check` found something; 2 for an error, which is one line on standard
-        error; 130 where the user interrupted.
+        The exit status: 0; 1 where `records check` or `judge check` found something; 2 for an error, which is one line
+        on standard error; 130 where the user interrupted.
     """
     try:
         status = app(args=None if arguments is None else list(arguments), prog_name="medenv", standalone_mode=False)
