@@ -5,7 +5,16 @@ into a reward that equals the sum of its lines. A judge that fails makes an epis
 """
 
 from medenv.rewards.checks import check_kinds, holds
-from medenv.rewards.generation import RubricSource, record_rubric, rubrics
+from medenv.rewards.generation import (
+    ExpertRubrics,
+    RubricGenerator,
+    RubricSource,
+    Slice,
+    record_rubric,
+    rubrics,
+    score_response,
+    slices,
+)
 from medenv.rewards.judging import (
     HybridJudge,
     Judge,
@@ -27,6 +36,7 @@ __all__ = [
     "Axis",
     "Check",
     "Criterion",
+    "ExpertRubrics",
     "HybridJudge",
     "Judge",
     "LanguageModelJudge",
@@ -37,10 +47,12 @@ __all__ = [
     "PatientScore",
     "RememberedJudge",
     "Rubric",
+    "RubricGenerator",
     "RubricSource",
     "RuleJudge",
     "Score",
     "Scoring",
+    "Slice",
     "Verdict",
     "check_kinds",
     "coverage",
@@ -55,4 +67,6 @@ __all__ = [
     "rubrics",
     "score",
     "score_patient",
+    "score_response",
+    "slices",
 ]

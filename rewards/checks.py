@@ -148,7 +148,10 @@ def _plan_items(view: JudgeView, check: Check) -> bool:
 
 @_check
 def _cited(view: JudgeView, check: Check) -> bool:
-    """The closing words name at least `at_least` findings that this consultation brought to light."""
+    """The closing words name at least `at_least` findings that this consultation brought to light, of those in `of`.
+
+    An empty `of` lets any finding count. What is in it are ids of facts and of exams.
+    """
     closing = _closing(view)
     if closing is None:
         return False
@@ -161,7 +164,7 @@ def _cited(view: JudgeView, check: Check) -> bool:
     for exam in view.record.exams:
         if exam.id in results and any(mentions(clause, (exam.name, *exam.synonyms)) for clause in clauses):
             found.add(exam.id)
-    return len(found) >= check.at_least
+    return len(found & set(check.of) if check.of else found) >= check.at_least
 
 
 def _names(clause: str, fact: Fact) -> bool:

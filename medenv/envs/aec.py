@@ -54,7 +54,7 @@ class _Faces:
 
     def close(self) -> None:
         """Has the patient and the judge let go of what they hold open."""
-        release_now(self.task.patient, self.task.judge)
+        release_now(self.task.patient, self.task.rubric, self.task.judge)
 
     def _start(self, seed: int | None, options: dict[str, Any] | None) -> Session:
         if seed is not None or self._rng is None:

@@ -95,7 +95,7 @@ class ConsultationSeat(gymnasium.Env[dict[str, Any], str]):
 
     def close(self) -> None:
         """Has the others and the judge let go of what they hold open."""
-        release_now(self._doctor, self.task.patient, self.task.judge)
+        release_now(self._doctor, self.task.patient, self.task.rubric, self.task.judge)
 
     def render(self) -> str | None:
         """The talk so far; in the mode "human" it is printed with every step instead."""

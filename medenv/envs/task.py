@@ -7,14 +7,14 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from medenv.agents.patients import patients
 from medenv.consultation.episode import Episode, Scenario
 from medenv.consultation.orders import OrderPolicy
-from medenv.consultation.seats import Seat, settle, settle_now
+from medenv.consultation.seats import Seat, release, settle, settle_now
 from medenv.consultation.views import JudgeView
 from medenv.errors import MedenvError, RecordError
 from medenv.personas import Persona
@@ -30,9 +30,9 @@ from medenv.rewards import (
     Verdict,
     judges,
     load_scoring,
-    rubrics,
     score,
 )
+from medenv.rewards.generation import RubricGenerator, source_of
 
 __all__ = ["Graded", "RecordSource", "Task", "make_task"]
 
@@ -129,7 +129,7 @@ def make_task(
     *,
     persona: str | Persona | Iterable[str | Persona] = "neutral",
     patient: str | Seat = "scripted",
-    rubric: str | Rubric | RubricSource = "record",
+    rubric: str | Path | Rubric | RubricGenerator | RubricSource = "record",
     judge: str | Judge = "rule",
     max_turns: int = 20,
     split: Split | None = None,
@@ -144,8 +144,8 @@ def make_task(
         records: "library", "synthetic", a path, a `RecordSet` or records.
         persona: Who the patient is: a persona, its id, or a .toml file of personas; of several, each episode draws one.
         patient: Who answers the doctor.
-        rubric: What is scored: a registered way to make a rubric from a record, a function that does, or one rubric
-            for all.
+        rubric: What is scored: a registered way to make a rubric from a record, a file of expert rubrics, a generator,
+            a function of the record, or one rubric for all.
         judge: Who decides the criteria.
         max_turns: Doctor messages before the episode is truncated, at least 1.
         split: Only the records of this split.
@@ -172,7 +172,7 @@ def make_task(
         records=loaded,
         personas=tuple(found for one in several for found in find_personas(one)),
         patient=patients.get(patient)() if isinstance(patient, str) else patient,
-        rubric=_rubric(rubric),
+        rubric=_Remembered(source_of(rubric)),
         judge=judges.get(judge)() if isinstance(judge, str) else judge,
         max_turns=max_turns,
         scoring=_scoring(scoring, normalisation),
@@ -189,13 +189,6 @@ def _scoring(scoring: Scoring | str | Path | None, normalisation: Normalisation 
     return scoring if isinstance(scoring, Scoring) else load_scoring(scoring)
 
 
-def _rubric(rubric: str | Rubric | RubricSource) -> RubricSource:
-    if isinstance(rubric, Rubric):
-        return lambda record: rubric
-    make: Any = rubrics.get(rubric) if isinstance(rubric, str) else rubric
-    return _Remembered(make)
-
-
 class _Remembered:
     """Makes each record's rubric once, so that rules are not run again each episode.
 
@@ -206,6 +199,15 @@ class _Remembered:
     def __init__(self, make: RubricSource) -> None:
         self._make = make
         self._made: OrderedDict[_ById, Rubric] = OrderedDict()
+
+    @property
+    def id(self) -> str | None:
+        """What the rubrics depend on beside the record, where their source says so."""
+        return getattr(self._make, "id", None)
+
+    async def aclose(self) -> None:
+        """Has what makes the rubrics let go of what it holds open in the running event loop."""
+        await release(self._make)
 
     def __call__(self, record: Record) -> Rubric | Awaitable[Rubric]:
         key = _ById(record)

@@ -161,7 +161,7 @@ class ConsultationVector(VectorEnv[dict[str, Any], Sequence[str], NDArray[Any]])
 
     def close_extras(self, **kwargs: Any) -> None:
         """Has the others and the judge let go of what they hold open."""
-        release_now(self._doctor, self.task.patient, self.task.judge)
+        release_now(self._doctor, self.task.patient, self.task.rubric, self.task.judge)
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]

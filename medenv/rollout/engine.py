@@ -25,7 +25,7 @@ from medenv.errors import RunError, SeatError
 from medenv.personas import Persona
 from medenv.records import Record
 from medenv.registry import load
-from medenv.rewards import Judge, Normalisation, Rubric, RubricSource, Scoring
+from medenv.rewards import Judge, Normalisation, Rubric, RubricGenerator, RubricSource, Scoring
 from medenv.rollout.plan import Planned, make_plan
 from medenv.rollout.storage import TrajectoryFile
 from medenv.rollout.trajectory import Trajectory
@@ -44,7 +44,7 @@ class TaskOptions(TypedDict, total=False):
     records: RecordSource
     persona: str | Persona | Iterable[str | Persona]
     patient: str | Seat
-    rubric: str | Rubric | RubricSource
+    rubric: str | Path | Rubric | RubricGenerator | RubricSource
     judge: str | Judge
     max_turns: int
     split: Literal["train", "validation", "test"] | None
@@ -143,7 +143,7 @@ async def arollout(
                     if advance is not None:
                         advance()
         finally:
-            await release(seat, made.patient, made.judge)
+            await release(seat, made.patient, made.rubric, made.judge)
         result = [finished[planned.id] for planned in plan]
         if file is not None:
             file.complete(result)
@@ -257,7 +257,7 @@ def run_settings(
         "episodes": episodes,
         "group_size": group_size,
         **{name: _name(value) for name, value in given.arguments.items()},
-        "patient": _name(task.patient if hasattr(task.patient, "id") else given.arguments["patient"]),
+        **{part: _made(getattr(task, part), given.arguments[part]) for part in ("patient", "rubric", "judge")},
         "records": len(task.records),
         "persona": [persona.id for persona in task.personas],
         "scoring": task.scoring.as_dict(),
@@ -265,9 +265,16 @@ def run_settings(
     }
 
 
+def _made(part: Any, given: Any) -> str | int | None:
+    """What was made where that says what it is, else what it was made from."""
+    return _name(part if isinstance(getattr(part, "id", None), str) else given)
+
+
 def _name(value: Any) -> str | int | None:
     if value is None or isinstance(value, (str, int)):
         return value
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, Rubric):
         return f"{value.id} {value.digest}"
     if isinstance(named := getattr(value, "id", None), str):

@@ -78,3 +78,10 @@ def test_findings_that_never_came_to_light_cannot_be_cited(record):
         ],
     )
     assert not holds(Check("cited"), view)
+
+
+def test_findings_may_have_to_be_certain_ones(record):
+    view = consult(record, ["When did it start? Any fever?", "It began suddenly last night.\nDIAGNOSIS: gout"])
+    assert holds(Check("cited", ("onset", "aspirate")), view)
+    assert not holds(Check("cited", ("fever", "aspirate")), view)
+    assert holds(Check("cited"), view)

@@ -50,3 +50,29 @@ def test_the_truth_is_in_the_rubric_and_in_no_general_criterion(record):
     case = [c for c in record_rubric(record).criteria if c.level == "case"]
     assert Check("leading_diagnosis", record.truth.diagnosis.names) in [criterion.check for criterion in case]
     assert [criterion.text for criterion in case if criterion.veto] == ["Plans naproxen, although: rash with naproxen"]
+
+
+def test_what_each_dimension_holds(record):
+    by_id = {criterion.id: criterion for criterion in record_rubric(record).criteria}
+    assert by_id["history.fever"].axis == "safety"  # a red flag
+    assert by_id["history.onset"].axis == "consultation_logic"
+    assert by_id["exam.aspirate"].axis == "diagnostic_accuracy"
+    assert by_id["plan.0"].axis == "treatment"
+    assert by_id["plan.1"].axis == "communication"  # advice that is not essential
+    assert by_id["trust.alcohol"].check == Check("disclosed", ("alcohol",))
+    assert by_id["diagnosis.alternative"].check == Check("in_differential", ("septic arthritis", "pseudogout"))
+    assert by_id["evidence.key"].check == Check("cited", ("fever", "onset", "aspirate"))
+
+
+def test_safety_nets_and_worries_of_the_library_have_their_dimensions():
+    axes = {"ideas": "communication", "concerns": "communication", "expectations": "communication"}
+    for record in load_records("library"):
+        by_id = {criterion.id: criterion for criterion in record_rubric(record).criteria}
+        for fact in record.facts:
+            if fact.topic in axes and not (fact.must_ask or fact.red_flag):
+                assert by_id[f"perspective.{fact.id}"].axis == axes[fact.topic]
+        for index, item in enumerate(record.truth.plan):
+            if item.kind == "advice" and item.essential:
+                assert by_id[f"plan.{index}"].axis == "safety"
+        assert any(c.axis == "safety" and c.points < 0 for c in by_id.values())
+        assert len(by_id) <= 64

@@ -1,0 +1,204 @@
+"""How far generated rubrics say what rubrics written by hand say, on records of the library.
+
+    python benchmarks/rubric_coverage.py --out benchmarks/results/rubric_coverage.json
+    python benchmarks/rubric_coverage.py --server http://127.0.0.1:8000 --model NAME
+
+An expert criterion is covered "in dimension and intent" by a generated one of the same axis and the same sign that
+speaks of the same thing: of one of the facts, exams, plan items, harms or the diagnosis that the expert names, or,
+where none of these is named, of the same general behaviour. What a generated criterion speaks of is read off its
+machine check, so one without a check speaks of nothing. Two stricter numbers ask for no axis: whether everything of the
+case that is named is spoken of somewhere in the generated rubric, and whether everything is, behaviour included.
+
+Baichuan-M2 (arXiv 2509.02208) reports that 92.7 % of generated rubrics matched an expert's in dimension and intent, on
+100 cases, judged by people. Whether its "rubric" is one criterion or all of a case it does not say; both are printed.
+The rules were changed with the development half in view; of the held-out half only the totals were ever looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from medenv.consultation.seats import settle
+from medenv.errors import BackendError
+from medenv.records import Record, load_records
+from medenv.rewards import Check, Criterion
+from medenv.rewards.generation import RecordRubrics, RubricGenerator
+
+HERE = Path(__file__).parent / "expert_rubrics"
+HALVES = ("development", "held_out")
+PUBLISHED = 0.927
+SIGNS = {"empathy": "empathy", "explanation": "explanation", "safety_net": "safety-net", "greeting": "greeting"}
+BEHAVIOUR = {
+    "opened": ("open-question",),
+    "unheard": ("overload",),
+    "repeated": ("repetition",),
+    "orders": ("no-shotgun-tests",),
+    "cited": ("reasoning",),
+    "closed": ("closing",),
+    "probabilities": ("uncertainty",),
+}
+PERSPECTIVE = frozenset(("ideas", "concerns", "expectations"))
+BACKGROUND = frozenset(("history.medical", "medications", "family", "social.smoking", "social.alcohol"))
+CASE = ("fact:", "exam:", "plan:", "contraindicated:", "diagnosis", "differential")
+
+
+def about(check: Check | None, record: Record) -> frozenset[str]:
+    """What a generated criterion speaks of, in the words of the expert files, read off its check alone."""
+    return frozenset(_about(check, record)) if check is not None else frozenset()
+
+
+def _about(check: Check, record: Record) -> Iterator[str]:
+    truth, of = record.truth, set(check.of)
+    if check.kind in ("disclosed", "ordered"):
+        kind = "fact" if check.kind == "disclosed" else "exam"
+        yield from (f"{kind}:{id}" for id in check.of)
+    elif check.kind == "planned":
+        yield from (f"plan:{index}" for index, item in enumerate(truth.plan) if of & set(item.names))
+    elif check.kind == "harmed":
+        yield from (f"contraindicated:{i}" for i, harm in enumerate(truth.contraindicated) if of & set(harm.names))
+    elif check.kind in ("leading_diagnosis", "in_differential"):
+        yield "diagnosis" if of & set(truth.diagnosis.names) else "differential"
+    elif check.kind == "asked_topic":
+        if of & PERSPECTIVE:
+            yield "general:ideas-concerns-expectations"
+        if of & BACKGROUND:
+            yield "general:background-history"
+    elif check.kind == "sign":
+        yield from (f"general:{SIGNS[sign]}" for sign in check.of if sign in SIGNS)
+    elif check.kind == "cited" and of:
+        yield "general:reasoning"
+        yield from (f"fact:{fact.id}" for fact in record.facts if fact.id in of)
+        yield from (f"exam:{exam.id}" for exam in record.exams if exam.id in of)
+    else:
+        yield from (f"general:{behaviour}" for behaviour in BEHAVIOUR.get(check.kind, ()))
+
+
+def intent(expert: Mapping[str, Any]) -> frozenset[str]:
+    """What an expert criterion is about: the case where it names anything of it, else behaviour."""
+    return frozenset(id for id in expert["about"] if id.startswith(CASE)) or frozenset(expert["about"])
+
+
+def compared(expert: Mapping[str, Any], generated: Criterion, record: Record) -> tuple[bool, bool]:
+    """Whether a generated criterion has the intent of an expert's, and whether it has the dimension as well."""
+    if (expert["points"] > 0) != (generated.points > 0):
+        return False, False
+    same = not intent(expert).isdisjoint(about(generated.check, record))
+    return same, same and expert["axis"] == generated.axis
+
+
+async def counted(generator: RubricGenerator, rows: Sequence[Mapping[str, Any]], misses: list[str]) -> dict[str, Any]:
+    """The numbers of one half; `misses` takes a line for each expert criterion that is not covered."""
+    records = {record.id: record for record in load_records("library")}
+    totals: Counter[str] = Counter()
+    by_axis: dict[str, Counter[str]] = {}
+    for row in rows:
+        record = records[row["record"]]
+        try:
+            criteria = (await settle(generator.rubric(record))).criteria
+        except BackendError as error:
+            totals["failed"] += 1
+            misses.append(f"{record.id}: {error}")
+            criteria = ()
+        said = {
+            sign: {id for c in criteria if (c.points > 0) == sign for id in about(c.check, record)}
+            for sign in (True, False)
+        }
+        covered = 0
+        for expert in row["criteria"]:
+            pairs = [compared(expert, criterion, record) for criterion in criteria]
+            both = any(dimension for _, dimension in pairs)
+            axis = by_axis.setdefault(expert["axis"], Counter())
+            positive = expert["points"] > 0
+            everything = said[positive] if positive else said[True] | said[False]
+            for name, holds in (
+                ("expert", True),
+                ("covered", both),
+                ("intent", any(same for same, _ in pairs)),
+                ("full", set(expert["about"]) <= everything),
+                ("case", set(intent(expert)) <= everything),
+            ):
+                totals[name] += holds
+                axis[name] += holds
+            covered += both
+            if not both:
+                why = "axis" if any(same for same, _ in pairs) else "intent"
+                misses.append(
+                    f"{why} {row['record']} {expert['points']:+} {expert['axis']} {expert['about']} {expert['text']}"
+                )
+        matches = [any(compared(expert, c, record)[1] for expert in row["criteria"]) for c in criteria]
+        totals["generated"] += len(matches)
+        totals["matching"] += sum(matches)
+        totals["rubrics"] += 1
+        totals["rubrics_whole"] += covered == len(row["criteria"])
+        totals["rubrics_95"] += covered >= 0.95 * len(row["criteria"])
+        totals["unchecked"] += sum(criterion.check is None for criterion in criteria)
+    return {
+        "rubrics": totals["rubrics"],
+        "rubrics_failed": totals["failed"],
+        "expert_criteria": totals["expert"],
+        "generated_criteria": totals["generated"],
+        "generated_without_check": totals["unchecked"],
+        "covered_in_dimension_and_intent": _share(totals["covered"], totals["expert"]),
+        "covered_in_intent": _share(totals["intent"], totals["expert"]),
+        "dimension_agrees_where_intent_does": _share(totals["covered"], totals["intent"]),
+        "all_of_the_case_spoken_of": _share(totals["case"], totals["expert"]),
+        "all_spoken_of": _share(totals["full"], totals["expert"]),
+        "generated_matching_an_expert_criterion": _share(totals["matching"], totals["generated"]),
+        "rubrics_wholly_covered": _share(totals["rubrics_whole"], totals["rubrics"]),
+        "rubrics_covered_to_95_percent": _share(totals["rubrics_95"], totals["rubrics"]),
+        "by_axis": {
+            axis: {"expert": found["expert"], "covered": _share(found["covered"], found["expert"])}
+            for axis, found in sorted(by_axis.items())
+        },
+    }
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
+
+
+def measure(generator: RubricGenerator, misses: Mapping[str, list[str]]) -> dict[str, Any]:
+    async def both() -> dict[str, Any]:
+        found = {}
+        for half in HALVES:
+            rows = json.loads((HERE / f"{half}.json").read_text("utf-8"))["rubrics"]
+            found[half] = await counted(generator, rows, misses[half])
+        return found
+
+    return asyncio.run(both())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--server", help="URL of a server whose model writes rubrics as well")
+    parser.add_argument("--model", help="the name of that model")
+    parser.add_argument("--cache", type=Path, help="a folder that keeps the rubrics of the model")
+    parser.add_argument("--misses", action="store_true", help="show what is not covered, in the development half alone")
+    given = parser.parse_args()
+    generators: dict[str, RubricGenerator] = {"rules": RecordRubrics()}
+    if given.server:
+        from medenv.agents.backends.vllm_server import VllmServer
+        from medenv.rewards.generation.cache import RubricCache
+        from medenv.rewards.generation.model import ModelRubrics
+
+        generators["model"] = ModelRubrics(VllmServer(given.server, given.model), cache=RubricCache(given.cache))
+    result: dict[str, Any] = {"published": PUBLISHED}
+    for name, generator in generators.items():
+        misses: dict[str, list[str]] = {half: [] for half in HALVES}
+        result[name] = {"id": getattr(generator, "id", name), **measure(generator, misses)}
+        if given.misses:
+            print("\n".join(misses["development"]))
+    print(json.dumps(result, indent=1))
+    if given.out:
+        given.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
