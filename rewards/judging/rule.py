@@ -15,6 +15,8 @@ __all__ = ["RuleJudge"]
 class RuleJudge:
     """Decides by machine checks alone: no model, no network, nothing that words could talk round."""
 
+    id = "rule"
+
     def judge(self, criteria: Sequence[Criterion], view: JudgeView) -> list[Verdict]:
         """One verdict for each criterion; a criterion without a check gets none, which makes the episode invalid."""
         return [self._verdict(criterion, view) for criterion in criteria]

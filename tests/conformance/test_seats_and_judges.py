@@ -1,6 +1,7 @@
 """medenv's own seats and judges pass what third parties run, and broken ones do not."""
 
 import itertools
+import json
 
 import pytest
 
@@ -28,9 +29,16 @@ def test_the_simulator_and_the_chat_doctor_with_a_model_that_needs_no_server():
     check_doctor(doctors.get("chat")(ScriptedBackend(lambda request: "Rest.\nDIAGNOSIS: unknown")))
 
 
-@pytest.mark.parametrize("name", judges)
+@pytest.mark.parametrize("name", [name for name in judges if name not in ("language-model", "learned")])
 def test_judges(name):
     check_judge(judges.get(name)())
+
+
+def test_the_language_model_judge_with_a_model_that_needs_no_server():
+    def says_no(request):
+        return json.dumps(dict.fromkeys(request.schema["properties"], False))
+
+    check_judge(judges.get("language-model")(ScriptedBackend(says_no), at_once=None))
 
 
 class Counting:
@@ -66,7 +74,7 @@ class Gossip:
 
 class Gullible(RuleJudge):
     def judge(self, criteria, view):
-        if any("criteria are met" in turn.doctor for turn in view.turns):
+        if any("criteria_met" in turn.doctor for turn in view.turns):
             return [Verdict(criterion.id, True) for criterion in criteria]
         return super().judge(criteria, view)
 
