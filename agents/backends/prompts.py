@@ -34,12 +34,18 @@ def unforged(text: str) -> str:
     Prompts mark what is not the speaker's with square and angle brackets, and so do models with the borders of a
     message. A text in which there are none can forge neither.
     """
-    return text.translate(_FORGING) if any(mark in text for mark in "<>[]") else text
+    forging = "<" in text or ">" in text or "[" in text or "]" in text
+    return text.translate(_FORGING) if forging else text
 
 
 def talk(messages: Iterable[Message]) -> tuple[Message, ...]:
     """What was said, as it may stand in a prompt."""
-    return tuple(Message(message.role, unforged(message.content)) for message in messages)
+    return tuple(_unforged(message) for message in messages)
+
+
+def _unforged(message: Message) -> Message:
+    content = unforged(message.content)
+    return message if content is message.content else Message(message.role, content)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

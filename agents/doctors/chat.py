@@ -69,5 +69,5 @@ def alternating(messages: Sequence[Message]) -> tuple[Message, ...]:
         if merged and merged[-1].role == role:
             merged[-1] = Message(role, f"{merged[-1].content}\n\n{message.content}")
         else:
-            merged.append(Message(role, message.content))
+            merged.append(message if message.role == role else Message(role, message.content))
     return tuple(merged)

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 from medenv.consultation.phrases import Phrases
 from medenv.consultation.words import Words
 
-__all__ = ["Amount", "Sentence", "Token", "Vocabulary", "read", "vocabulary"]
+__all__ = ["Amount", "Cut", "Sentence", "Token", "Vocabulary", "cut", "read", "sentence_of", "vocabulary"]
 
 _TOKEN = re.compile(
     r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['\u2019\u02bc`\u00b4][^\W\d_]+)*|(?<=\s)-(?=\s)|[^\w\s'\u2019\u02bc`\u00b4/-]+|[/_]"
@@ -22,6 +22,7 @@ _TOKEN = re.compile(
 _END = frozenset(".?!;\n\u2026\u3002\uff1f\uff01*()[]")
 _PAUSE = frozenset(",:\u2013\u2014\uff0c\u3001-")
 _SIGNS = frozenset("\"'%&+=<>#@\u201c\u201d\u2018\u2019\u00b0$\u00a3\u20ac~^|{}\\")
+_MARKS = _END | _PAUSE
 _OPENING = frozenset("*([")
 
 
@@ -58,6 +59,16 @@ class Token:
     sign: int = 1
     """1 where it is said to be so, -1 where it is denied, 0 where it is neither."""
     number: bool = False
+
+
+class Cut(NamedTuple):
+    """The words of one sentence, of which nothing else is known yet."""
+
+    tokens: list[Token]
+    asks: bool
+    staged: bool
+    """Whether it stands in brackets or asterisks."""
+    end: int
 
 
 @dataclass(slots=True)
@@ -202,10 +213,11 @@ def vocabulary() -> Vocabulary:
 
 def read(text: str) -> list[Sentence]:
     """Cuts a text into sentences and each of these into runs."""
-    return [_sentence(tokens, asks, staged, end) for tokens, asks, staged, end in _sentences(text)]
+    return [sentence_of(each) for each in cut(text)]
 
 
-def _sentences(text: str) -> Iterator[tuple[list[Token], bool, bool, int]]:
+def cut(text: str) -> Iterator[Cut]:
+    """Cuts a text into sentences, the cheap part of reading it."""
     known = vocabulary()
     tokens: list[Token] = []
     mark, staged = "", False
@@ -214,7 +226,7 @@ def _sentences(text: str) -> Iterator[tuple[list[Token], bool, bool, int]]:
         token = match.group()
         first = token[0]
         if len(tokens) >= MAX_SENTENCE:
-            yield tokens, False, staged, match.start()
+            yield Cut(tokens, False, staged, match.start())
             tokens = []
         if first.isdigit():
             tokens.append(Token(token, match.start(), match.end(), mark, number=True))
@@ -223,13 +235,13 @@ def _sentences(text: str) -> Iterator[tuple[list[Token], bool, bool, int]]:
             for word in known.words.normal(token.lower()):
                 tokens.append(Token(word, match.start(), match.end(), mark))
                 mark = ""
-        elif not _SIGNS.issuperset(token) and not _END.union(_PAUSE).issuperset(token) and token not in "/_-":
+        elif not _SIGNS.issuperset(token) and not _MARKS.issuperset(token) and token not in "/_-":
             tokens.append(Token(token, match.start(), match.end(), mark))
             mark = ""
         elif not _END.isdisjoint(token) and not (token == "." and _abbreviates(text, match.start(), tokens)):
             if tokens:
                 end = match.end()
-                yield tokens, "?" in token or "\uff1f" in token, staged, end
+                yield Cut(tokens, "?" in token or "\uff1f" in token, staged, end)
             tokens, mark = [], ""
             if not _OPENING.isdisjoint(token):
                 staged = not staged if "*" in token else True
@@ -238,15 +250,16 @@ def _sentences(text: str) -> Iterator[tuple[list[Token], bool, bool, int]]:
         elif token not in "/_":
             mark += token
     if tokens:
-        yield tokens, False, staged, len(text)
+        yield Cut(tokens, False, staged, len(text))
 
 
 def _abbreviates(text: str, at: int, tokens: Sequence[Token]) -> bool:
     return bool(tokens) and tokens[-1].word in ("dr", "mr", "mrs", "ms", "st") and text[at + 1 : at + 2] == " "
 
 
-def _sentence(tokens: list[Token], asks: bool, staged: bool, end: int) -> Sentence:
-    known = vocabulary()
+def sentence_of(piece: Cut) -> Sentence:
+    """A sentence with what is in it; done once, for it marks the words that are denied."""
+    known, tokens = vocabulary(), piece.tokens
     words = [token.word for token in tokens]
     amounts = _amounts(tokens)
     found = known.phrases.find(words)
@@ -270,7 +283,7 @@ def _sentence(tokens: list[Token], asks: bool, staged: bool, end: int) -> Senten
         links = words[i] in known.sets["links"] and i + 1 < len(tokens)
         if tokens[i].mark or links or words[i] in known.sets["loose"]:
             starts.append(i)
-    return Sentence(tokens, kept, amounts, starts, asks, staged, denies, end)
+    return Sentence(tokens, kept, amounts, starts, piece.asks, piece.staged, denies, piece.end)
 
 
 def _sign(tokens: list[Token], taken: set[int]) -> frozenset[int]:

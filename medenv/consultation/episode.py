@@ -11,7 +11,7 @@ from medenv.consultation.disclosure import disclose
 from medenv.consultation.grounding import claims_in, told_in
 from medenv.consultation.hearing import heard
 from medenv.consultation.ledger import Ledger, LedgerEntry
-from medenv.consultation.mood import mood_after
+from medenv.consultation.mood import Mood, mood_after
 from medenv.consultation.orders import OrderPolicy, answer, distinct_exams
 from medenv.consultation.questions import Understanding
 from medenv.consultation.seats import DOCTOR, PATIENT, PatientReply
@@ -68,6 +68,8 @@ class _Open:
     withheld: tuple[Fact, ...]
     entry: LedgerEntry
     """What the ledger will hold of this turn, but for what the patient tells."""
+    mood: Mood
+    """The patient's, after the doctor's words."""
 
 
 class Episode:
@@ -97,6 +99,9 @@ class Episode:
         ]
         self._patient_messages = [Message("assistant", record.chief_complaint)]
         self._ledger: list[LedgerEntry] = []
+        self._told: frozenset[str] = frozenset()
+        self._mood = mood_after(scenario.persona, ())
+        """The patient's before the doctor's words of this turn."""
 
     @property
     def terminated(self) -> bool:
@@ -168,11 +173,11 @@ class Episode:
             unheard=open_turn.entry.unheard if open_turn else 0,
             released=open_turn.released if open_turn else (),
             withheld=open_turn.withheld if open_turn else (),
-            told=self.ledger.disclosed,
+            told=self._told,
             ordered=bool(open_turn and open_turn.acts.orders),
             planned=bool(open_turn and open_turn.acts.plan),
-            mood=mood_after(self.scenario.persona, (*self._ledger, *([open_turn.entry] if open_turn else ()))),
-            mood_before=mood_after(self.scenario.persona, self._ledger),
+            mood=open_turn.mood if open_turn else self._mood,
+            mood_before=self._mood,
             entries=(
                 *(turn.entry for turn in self.turns if turn.reply is not None),
                 *([open_turn.entry] if open_turn else ()),
@@ -206,9 +211,7 @@ class Episode:
         text, self.cut = clean(message, self.scenario.max_chars)
         acts = parse(text)
         understood = self._reader.read(acts.speech, tuple(turn.understanding for turn in self.turns))
-        understanding, unheard = heard(
-            understood, self.scenario.persona, mood_after(self.scenario.persona, self._ledger)
-        )
+        understanding, unheard = heard(understood, self.scenario.persona, self._mood)
         results = answer(
             self.examiner_view(acts.orders),
             self.scenario.orders,
@@ -220,12 +223,13 @@ class Episode:
             ((), ()) if final else disclose(understanding, self._facts, self.scenario.persona, self._ledger)
         )
         entry = self._entry(understanding, unheard, withheld, final)
+        mood = mood_after(self.scenario.persona, (*self._ledger, entry))
         self._said += "\n" + text
         self._doctor_messages.append(Message("assistant", text))
         if results or notes:
             lines = [result.text for result in results] + [f"Not understood. {note}" for note in notes]
             self._doctor_messages.append(Message("tool", "\n".join(lines)))
-        self._open = _Open(text, acts, understanding, results, notes, released, withheld, entry)
+        self._open = _Open(text, acts, understanding, results, notes, released, withheld, entry, mood)
         if final:
             self.ending = "diagnosis"
             self._close()
@@ -252,11 +256,10 @@ class Episode:
         questions = understanding.questions
         asking = [question for question in questions if question.kind != "claim" and not final]
         asked = tuple(dict.fromkeys(fact for question in asking for fact in question.facts))
-        told = self.ledger.disclosed
         return LedgerEntry(
             asked=asked,
             withheld=tuple(fact.id for fact in withheld),
-            repeated=tuple(fact for fact in asked if fact in told),
+            repeated=tuple(fact for fact in asked if fact in self._told),
             unanswered=sum(q.kind in ("finding", "topic") and not q.facts for q in asking),
             unheard=unheard,
             jargon=sum(question.kind == "jargon" for question in questions),
@@ -290,6 +293,8 @@ class Episode:
         assert opened is not None
         entry = opened.entry if reply is None or told is None else self._account(opened, reply, told)
         self._ledger.append(entry)
+        self._told = self._told.union(entry.disclosed)
+        self._mood = opened.mood
         self.turns += (
             Turn(
                 opened.doctor,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from math import log, sqrt
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from jsonschema.exceptions import best_match
@@ -32,12 +32,8 @@ _OFTEN = 24
 """A label knows a word well of which every so many-th of its examples makes use."""
 
 
-class Likeness(NamedTuple):
-    """How like the examples of a label a question is."""
-
-    label: Label
-    likeness: float
-    """From 0 (no word in common) to 1 (the words of an example)."""
+Likeness: TypeAlias = tuple[Label, float]
+"""A label, and how like its examples a question is: from 0 (no word in common) to 1 (the words of an example)."""
 
 
 class Examples:
@@ -78,17 +74,17 @@ class Examples:
         rarity = {word: log((len(labelled) + 1) / (len(found) + 1)) + 1 for word, found in users.items()}
         lengths = np.array([sqrt(sum(rarity[word] ** 2 for word in sorted(own))) for _, own in labelled])
         self._uses: dict[str, _Use] = {}
+        size = len(labelled)
         for word, found in users.items():
             at = np.array(found)
             labels, times = np.unique(self._label_of[at], return_counts=True)
             telling = log((len(self._labels) + 1) / (len(labels) + 0.5)) ** 2
             share = times / (times + sizes[labels] / _OFTEN)
             weights = rarity[word] * (rarity[word] / lengths[at])
-            self._uses[word] = _Use(rarity[word], at, weights, telling, labels, telling * share)
+            places, shares = np.concatenate((at, size + labels)), np.concatenate((weights, telling * share))
+            self._uses[word] = _Use(rarity[word], telling, places, shares)
         self._unknown = _Use(
-            sqrt(_UNKNOWN) * (log(len(labelled) + 1) + 1),
-            np.array([], dtype=np.int64),
-            np.array([]),
+            sqrt(_UNKNOWN) * (log(size + 1) + 1),
             log((len(self._labels) + 1) / 0.5) ** 2,
             np.array([], dtype=np.int64),
             np.array([]),
@@ -99,41 +95,38 @@ class Examples:
         asked = [self._uses.get(word, self._unknown) for word in sorted(set(words))]
         if not asked:
             return ()
-        cosines = _summed([use.examples for use in asked], [use.weights for use in asked], len(self._label_of))
-        known = _summed([use.labels for use in asked], [use.shares for use in asked], len(self._labels))
-        likeness = known / sum(use.telling for use in asked)
-        length = sqrt(sum(use.rarity**2 for use in asked))
+        examples, labels = len(self._label_of), len(self._labels)
+        places, weights = np.concatenate([use.places for use in asked]), np.concatenate([use.weights for use in asked])
+        summed = np.bincount(places, weights, examples + labels)
+        cosines, known = summed[:examples], summed[examples:]
+        likeness = known / sum([use.telling for use in asked])
+        whole = sqrt(sum([use.rarity**2 for use in asked])) * sum(_RANKS)
+        near = (cosines >= _NEAR * cosines.max()).nonzero()[0]
+        near = near[(-cosines[near]).argsort(kind="stable")]
         ranks: dict[int, int] = {}
-        near = np.flatnonzero(cosines >= _NEAR * cosines.max())
-        near = near[np.argsort(-cosines[near], kind="stable")]
         for label, cosine in zip(self._label_of[near].tolist(), cosines[near].tolist(), strict=True):
             rank = ranks.get(label, 0)
             if rank < len(_RANKS):
-                likeness[label] += _RANKS[rank] * cosine / (length * sum(_RANKS))
+                likeness[label] += _RANKS[rank] * cosine / whole
                 ranks[label] = rank + 1
         # Only those that may be among the best are sorted; equals stay in their order.
-        most = min(MOST, len(self._labels))
-        among = np.flatnonzero(likeness >= np.partition(likeness, -most)[-most])
-        best = among[np.argsort(-likeness[among], kind="stable")][:MOST]
-        return tuple(Likeness(self._labels[i], float(likeness[i]) / 2) for i in best)
+        most = min(MOST, labels)
+        among = (likeness >= np.partition(likeness, -most)[-most]).nonzero()[0]
+        best = among[(-likeness[among]).argsort(kind="stable")][:MOST]
+        likest = (likeness[best] / 2).tolist()
+        return tuple((self._labels[i], like) for i, like in zip(best.tolist(), likest, strict=True))
 
 
 class _Use(NamedTuple):
     """Where one word is used."""
 
     rarity: float
-    examples: NDArray[np.int64]
-    weights: NDArray[np.float64]
-    """What it adds to the cosine with each of these examples."""
     telling: float
-    labels: NDArray[np.int64]
-    shares: NDArray[np.float64]
-    """How well each of these labels knows it, times `telling`."""
-
-
-def _summed(places: Sequence[NDArray[np.int64]], weights: Sequence[NDArray[np.float64]], size: int) -> NDArray[Any]:
-    """Weights added up by place, in the order given."""
-    return np.bincount(np.concatenate(places), np.concatenate(weights), size)
+    places: NDArray[np.int64]
+    """The examples that use it and, counted on from the last example, the labels that know it."""
+    weights: NDArray[np.float64]
+    """What it adds to the cosine with each of these examples, and how well each of these labels knows it, times
+    `telling`."""
 
 
 def _labelled(data: Mapping[str, Any]) -> Iterable[tuple[Label, Sequence[str]]]:

@@ -38,7 +38,7 @@ class Told:
     """Whether any word of it denies."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Story:
     """The facts of one record, indexed by what they name."""
 
@@ -172,13 +172,11 @@ class Explainer:
         story: Story,
         allowed: Collection[str],
         asked: Collection[str],
-        hidden: Collection[str],
     ) -> None:
         self._sentence = sentence
         self._story = story
         self._allowed = allowed
         self._asked = asked
-        self._hidden = hidden
         self._known = vocabulary()
         self._units = list(self._named())
         places = {i for unit in self._units for name, _ in unit.names for i in story.by_unit.get(name, ())}
@@ -245,10 +243,15 @@ class Explainer:
             phrases = around.get(i, ())
             weak = token.word in known.weak or any(label in known.weakly for label, _ in phrases)
             bound = any(label not in known.weakly for label, _ in phrases)
-            soft = token.word in everyday and not bound and token.word not in self._hidden
+            soft = token.word in everyday and not bound and not self._hides(token.word)
             yield _Unit((i,), ((token.word, token.sign), *phrases), weak, soft)
         for at, meanings in idioms:
             yield _Unit(at, meanings, False, False)
+
+    def _hides(self, word: str) -> bool:
+        """Whether a fact that may not be told now names a word."""
+        told = self._story.told
+        return any(told[i].fact.id not in self._allowed for i in self._story.by_unit.get(word, ()))
 
     def _standing(self, unit: _Unit, told: Told) -> int:
         given = [(sign, signs) for name, sign in unit.names if (signs := told.units.get(name))]

@@ -31,6 +31,8 @@ _MARGIN, _WIDE = 0.9, 2.5
 _SAME_WORDING = 1.0
 _SHARE, _SPOKEN = 0.4, 0.5
 """How much of a question's words a fact has to share, and what a word counts that only its lay text has."""
+_ROOT = 6
+"""The fewest letters with which two words of one root begin."""
 _ABOUT_ONE = 3
 """The most facts on one thing."""
 _PLACED = (STORY, "ros.", "history.medical")
@@ -77,6 +79,9 @@ class FactIndex:
         self.facts = [_indexed(fact, lexicon) for fact in facts]
         self.by_id = {indexed.fact.id: indexed for indexed in self.facts}
         self.rarity = Counter(word for indexed in self.facts for word in indexed.words)
+        self._roots: dict[str, list[str]] = {}
+        for word in self.rarity:
+            self._roots.setdefault(word[:_ROOT], []).append(word)
         self._by_topic: dict[str, list[IndexedFact]] = {}
         self._touching: dict[str, list[IndexedFact]] = {}
         for indexed in self.facts:
@@ -93,7 +98,7 @@ class FactIndex:
         for indexed in self.facts:
             for word in indexed.wording:
                 self._users.setdefault(word, []).append(indexed.fact.id)
-        self._weights: dict[frozenset[str], dict[str, float]] = {}
+        self._weights: dict[tuple[str, frozenset[str]], dict[str, float]] = {}
         self.story = frozenset(
             id
             for indexed in self.facts
@@ -157,7 +162,9 @@ class FactIndex:
             share: How much of the weight of these words a fact has to share; rare words weigh more.
         """
         wanted = {word for word in words if self._lexicon.names_something(word)} if share else set()
-        alike = {word: [own for own in self.rarity if own == word or _kin(own, word)] for word in sorted(wanted)}
+        alike = {word: [own for own in self._rooted(word) if own == word or _kin(own, word)] for word in sorted(wanted)}
+        if not any(alike.values()):
+            return []
         weights = {word: 1 / max(1, sum(self.rarity[own] for own in alike[word])) for word in alike}
         scored = [
             (sum(weights[word] for word, own in alike.items() if not f.words.isdisjoint(own)), f)
@@ -169,10 +176,15 @@ class FactIndex:
             return []
         return [f for score, f in scored if score >= 0.75 * best][:_ABOUT_ONE]
 
+    def _rooted(self, word: str) -> Sequence[str]:
+        """The words of the facts that may be kin to a word."""
+        return self._roots.get(word[:_ROOT], ())
+
     def weights(self, concept: Concept) -> dict[str, float]:
         """How much of their matter a concept is, for the ids of the facts that mention it; narrower ones count less."""
-        if (found := self._weights.get(concept.covers)) is None:
-            found = self._weights[concept.covers] = {}
+        key = concept.id, concept.covers
+        if (found := self._weights.get(key)) is None:
+            found = self._weights[key] = {}
             for indexed in self.facts:
                 named = [
                     weight if id == concept.id else _NARROWER * weight
@@ -244,7 +256,7 @@ class FactIndex:
 def _kin(word: str, other: str) -> bool:
     """Whether two words grow from the same root: "dyspnoeic" and "dyspnoea"."""
     shorter = min(len(word), len(other))
-    root = max(6, round(0.75 * shorter))
+    root = max(_ROOT, round(0.75 * shorter))
     return shorter >= root and word[:root] == other[:root]
 
 

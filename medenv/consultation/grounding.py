@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
-from medenv.consultation.assertions import Sentence, read, vocabulary
+from medenv.consultation.assertions import Cut, Sentence, Token, cut, sentence_of, vocabulary
 from medenv.consultation.explaining import Explainer, Story, story_of
 from medenv.consultation.lexicon import lexicon
 from medenv.consultation.phrases import Phrases
@@ -109,7 +109,7 @@ def claims_in(
 
 
 def _worded(text: str) -> list[str]:
-    return [token.word for sentence in read(text) for token in sentence.tokens if token.word not in _dropped()]
+    return [token.word for piece in cut(text) for token in piece.tokens if token.word not in _dropped()]
 
 
 @lru_cache(maxsize=1)
@@ -130,12 +130,12 @@ def _sentences(chatter: frozenset[str]) -> Phrases[int]:
 
 
 @lru_cache(maxsize=512)
-def _texts(facts: tuple[Fact, ...]) -> Phrases[int]:
+def _texts(story: Story) -> Phrases[int]:
     """The texts of facts, each with and without the "no" that it begins with."""
 
     def texts() -> Iterator[tuple[list[str], int]]:
-        for i, fact in enumerate(facts):
-            for words in (_worded(fact.lay), _worded(fact.statement)):
+        for i, told in enumerate(story.told):
+            for words in (_worded(told.fact.lay), _worded(told.fact.statement)):
                 yield words, i
                 if len(words) > MIN_WORDS and words[0] in ("no", "yes"):
                     yield words[1:], i
@@ -156,52 +156,54 @@ class _Judge:
         self._doctor = doctor
         self._chatter = chatter
         self._known = vocabulary()
-        self._hidden = {unit for told in story.told if told.fact.id not in allowed for unit in told.units}
-        """What facts name that may not be told now."""
 
     def pieces(self, reply: str) -> Iterator[_Piece]:
         """The claims of a reply in order."""
-        sentences = read(reply)
-        verbatim = self._verbatim(sentences)
+        cuts = list(cut(reply))
+        verbatim = self._verbatim(cuts)
         near: tuple[str, ...] = ()
-        for number, sentence in enumerate(sentences):
+        for number, words in enumerate(cuts):
+            sentence: Sentence | None = None  # what is a fact's very words is not read any further
             begin = 0
             for first, stop, piece in verbatim.get(number, ()):
                 if first > begin:
+                    sentence = sentence or sentence_of(words)
                     yield from self._sentence(sentence.part(begin, first), near)
                 if piece is not None:
                     yield piece
                     near = piece.facts
                 begin = stop
-            if begin < len(sentence.tokens):
-                for piece in self._sentence(sentence.part(begin, len(sentence.tokens)), near):
+            if begin < len(words.tokens):
+                sentence = sentence or sentence_of(words)
+                for piece in self._sentence(sentence.part(begin, len(words.tokens)), near):
                     near = piece.facts or near
                     yield piece
 
-    def _verbatim(self, sentences: Sequence[Sentence]) -> dict[int, list[tuple[int, int, _Piece | None]]]:
+    def _verbatim(self, cuts: Sequence[Cut]) -> dict[int, list[tuple[int, int, _Piece | None]]]:
         """Where the whole text of a fact or a harmless sentence stands, by sentence, from word to word.
 
         A text that runs over several sentences is one piece, which stands at the first of them.
         """
         dropped = _dropped()
-        at = [(n, i) for n, s in enumerate(sentences) for i, token in enumerate(s.tokens) if token.word not in dropped]
-        words = [sentences[n].tokens[i].word for n, i in at]
+        at = [(n, i) for n, each in enumerate(cuts) for i, token in enumerate(each.tokens) if token.word not in dropped]
+        words = [cuts[n].tokens[i].word for n, i in at]
         places: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for match in (*_texts(self._facts).find(words), *self._chatter.find(words)):
+        for match in (*_texts(self._story).find(words), *self._chatter.find(words)):
             places[match.at[0], match.at[-1] + 1].append(match.label)
         taken: dict[int, list[tuple[int, int, _Piece | None]]] = defaultdict(list)
         end = 0
         for start, stop in sorted(places, key=lambda place: (place[0], -place[1])):
             (n, i), (m, j) = at[start], at[stop - 1]
-            i, j = _widened(sentences[n], i, back=True), _widened(sentences[m], j, back=False)
-            if start < end or not (_opens(sentences[n], i) and _closes(sentences[m], j)):
+            opening, closing = cuts[n].tokens, cuts[m].tokens
+            i, j = _widened(opening, i, back=True), _widened(closing, j, back=False)
+            if start < end or not (_opens(opening, i) and _closes(closing, j)):
                 continue
             end = stop
-            opens, closes = sentences[n].tokens[i].start, sentences[m].where(j)
+            opens, closes = opening[i].start, closing[j].start if j < len(closing) else cuts[m].end
             piece = _Piece(opens, closes, *self._named(places[start, stop]))
             for number in range(n, m + 1):
                 first = i if number == n else 0
-                last = j if number == m else len(sentences[number].tokens)
+                last = j if number == m else len(cuts[number].tokens)
                 taken[number].append((first, last, piece if number == n else None))
         return taken
 
@@ -219,7 +221,7 @@ class _Judge:
     def _sentence(self, sentence: Sentence, near: tuple[str, ...]) -> Iterator[_Piece]:
         tokens = sentence.tokens
         start = tokens[0].start
-        if _is_speaker(sentence) or any(label == "~identity" for label, _ in sentence.phrases):
+        if _is_speaker(tokens) or any(label == "~identity" for label, _ in sentence.phrases):
             yield _Piece(start, sentence.end, "identity")
         elif (standing := self._bare(sentence)) is not None:
             yield _Piece(start, sentence.end, *standing)
@@ -236,7 +238,8 @@ class _Judge:
         if not unsure and known.sets["no"].issuperset(words) and not known.denying.isdisjoint(words):
             return self._answer(agrees=False)
         if known.sets["yes"].issuperset(words) and not known.sets["agree"].isdisjoint(words):
-            denied = any(token.word in known.denying for s in read(self._doctor[:MAX_LENGTH]) for token in s.tokens)
+            asked = (token.word for piece in cut(self._doctor[:MAX_LENGTH]) for token in piece.tokens)
+            denied = any(word in known.denying for word in asked)
             return self._answer(agrees="yes" in words or not denied)
         if self._is_chatter(sentence, 0, len(words)):
             return "chatter", ()
@@ -312,7 +315,7 @@ class _Judge:
         return "chatter", ()
 
     def _explainer(self, sentence: Sentence) -> Explainer:
-        return Explainer(sentence, self._story, self._allowed, self._asked, self._hidden)
+        return Explainer(sentence, self._story, self._allowed, self._asked)
 
     def _runs(self, sentence: Sentence, near: tuple[str, ...]) -> Iterator[_Piece]:
         """The claims of a sentence: the longest runs of words that one fact explains, and what is left."""
@@ -362,9 +365,9 @@ def _dangles(sentence: Sentence, start: int, stop: int) -> bool:
     return denies and stop < len(sentence.tokens) and not sentence.tokens[stop].mark
 
 
-def _widened(sentence: Sentence, i: int, *, back: bool) -> int:
+def _widened(tokens: Sequence[Token], i: int, *, back: bool) -> int:
     """The beginning of a stretch of words, or its end, with the dropped words beside it."""
-    tokens, dropped = sentence.tokens, _dropped()
+    dropped = _dropped()
     if back:
         while i and not tokens[i].mark and tokens[i - 1].word in dropped:
             i -= 1
@@ -375,22 +378,20 @@ def _widened(sentence: Sentence, i: int, *, back: bool) -> int:
     return i
 
 
-def _is_speaker(sentence: Sentence) -> bool:
+def _is_speaker(tokens: Sequence[Token]) -> bool:
     """Whether a sentence begins like a line of a script: "Patient: ..."."""
-    tokens = sentence.tokens
     return len(tokens) > 1 and tokens[0].word in _SPEAKERS and ":" in tokens[1].mark
 
 
-def _opens(sentence: Sentence, i: int) -> bool:
+def _opens(tokens: Sequence[Token], i: int) -> bool:
     """Whether a clause may begin at a word."""
-    if i == 1 and _is_speaker(sentence):
+    if i == 1 and _is_speaker(tokens):
         return False
-    return not i or bool(sentence.tokens[i].mark) or sentence.tokens[i - 1].word in _OPENS
+    return not i or bool(tokens[i].mark) or tokens[i - 1].word in _OPENS
 
 
-def _closes(sentence: Sentence, i: int) -> bool:
+def _closes(tokens: Sequence[Token], i: int) -> bool:
     """Whether a clause may end before a word."""
-    tokens = sentence.tokens
     return i == len(tokens) or bool(tokens[i].mark) or tokens[i].word in _CLOSES
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from functools import cache
 from importlib import resources
 
@@ -37,7 +36,7 @@ def heard(understanding: Understanding, persona: Persona, mood: Mood) -> tuple[U
     kept = tuple(question for question in understanding.questions if id(question) not in lost)
     if persona.health_literacy == "low" or persona.language_level in _BEGINNERS:
         kept = tuple(_plainly(question) for question in kept)
-    return replace(understanding, questions=kept), len(lost)
+    return Understanding(kept, understanding.signs), len(lost)
 
 
 def _plainly(question: Question) -> Question:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from medenv.consultation.questions import Sign
 
@@ -35,7 +36,7 @@ class LedgerEntry:
     signs: frozenset[Sign] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ledger:
     """The entries of an episode, one a turn."""
 
@@ -47,22 +48,22 @@ class Ledger:
     def __len__(self) -> int:
         return len(self.entries)
 
-    @property
+    @cached_property
     def asked(self) -> frozenset[str]:
         """Every fact asked for so far."""
         return _union(entry.asked for entry in self.entries)
 
-    @property
+    @cached_property
     def disclosed(self) -> frozenset[str]:
         """Every fact told so far."""
         return _union(entry.disclosed for entry in self.entries)
 
-    @property
+    @cached_property
     def withheld(self) -> frozenset[str]:
         """Every fact asked for and still not told."""
         return _union(entry.withheld for entry in self.entries) - self.disclosed
 
-    @property
+    @cached_property
     def signs(self) -> frozenset[Sign]:
         """Every sign shown so far."""
         return frozenset().union(*(entry.signs for entry in self.entries))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Literal, TypeAlias
 
 from jsonschema.exceptions import best_match
 
 from medenv.consultation.phrases import Phrases
-from medenv.consultation.words import Spelling, Words
+from medenv.consultation.words import MAX_WORD, Spelling, Words
 from medenv.errors import RecordError
 from medenv.records.record import topics
 from medenv.schemas import validator
@@ -94,6 +94,7 @@ class Lexicon:
         self.spelling = Spelling(
             written | {word for word in fished if len(word) >= LONG}, {*fished, *_english()}, heard=True
         )
+        self._remembered = lru_cache(maxsize=1 << 14)(self._known)
 
     def concept(self, ids: Sequence[str]) -> Concept:
         """The concept with this id; for several, one that stands for all of them."""
@@ -106,6 +107,13 @@ class Lexicon:
             frozenset().union(*(concept.covers for concept in merged)),
             merged[0].kind,
         )
+
+    def knows(self, token: str) -> bool:
+        """Whether a lower-case token is a word that needs no correcting."""
+        return self._remembered(token) if len(token) <= MAX_WORD else self._known(token)
+
+    def _known(self, token: str) -> bool:
+        return token in self.spelling or self.vocabulary.issuperset(self.words.normal(token))
 
     def names_something(self, word: str) -> bool:
         """Whether a word names something in particular."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 __all__ = ["Match", "Phrases"]
 
@@ -23,17 +22,23 @@ class Match(NamedTuple, Generic[L]):
     at: tuple[int, ...]
 
 
+_Node: TypeAlias = "tuple[list[L], dict[str, _Node[L]]]"
+"""What ends at a word, and what goes on after it."""
+_Gapped: TypeAlias = tuple[tuple[frozenset[str] | None, ...], L, tuple[frozenset[str], ...]]
+"""A pattern, what it stands for, and its elements but the rarest, which it is filed under; the rarest first."""
+
+
 class Phrases(Generic[L]):
     """A compiled set of patterns.
 
     A pattern is a list of elements; each is the set of words that may stand there, or `None` for up to `MAX_GAP` words
     of any kind. Patterns without a gap are walked as a trie; one with a gap is tried only where its rarest element
-    stands.
+    stands, and its others, from the rarest on, do too.
     """
 
     def __init__(self, patterns: Iterable[tuple[Sequence[frozenset[str] | None], L]]) -> None:
         self._trie: dict[str, _Node[L]] = {}
-        self._gapped: dict[str, list[tuple[tuple[frozenset[str] | None, ...], L]]] = {}
+        self._gapped: dict[str, list[_Gapped[L]]] = {}
         gapped = []
         for elements, label in patterns:
             if None in elements:
@@ -41,51 +46,53 @@ class Phrases(Generic[L]):
             else:
                 self._plant([element for element in elements if element], label)
         commonness = Counter(word for elements, _ in gapped for element in elements if element for word in element)
-        for entry in dict.fromkeys(gapped):
-            key = min((e for e in entry[0] if e), key=lambda e: max(commonness[word] for word in e))
-            for word in sorted(key):
-                self._gapped.setdefault(word, []).append(entry)
+        for elements, label in dict.fromkeys(gapped):
+            named = sorted((e for e in elements if e), key=lambda e: max(commonness[word] for word in e))
+            pattern = (elements, label, tuple(named[1:]))
+            for word in sorted(named[0]):
+                self._gapped.setdefault(word, []).append(pattern)
 
     def _plant(self, elements: Sequence[frozenset[str]], label: L) -> None:
         for words in itertools.product(*(sorted(element) for element in elements)):
-            level, node = self._trie, None
+            level: dict[str, _Node[L]] = self._trie
+            node: _Node[L] | None = None
             for word in words:
-                node = level.setdefault(word, _Node({}, []))
-                level = node.next
-            if node is not None and label not in node.labels:
-                node.labels.append(label)
+                node = level.setdefault(word, ([], {}))
+                level = node[1]
+            if node is not None and label not in node[0]:
+                node[0].append(label)
 
     def find(self, words: Sequence[str]) -> list[Match[L]]:
         """Every pattern that stands in the words, at every place; overlapping ones too."""
         found: list[Match[L]] = []
-        present = frozenset(words)
+        trie, size = self._trie, len(words)
         for start, word in enumerate(words):
-            node = self._trie.get(word)
+            node = trie.get(word)
             end = start
             while node is not None:
+                labels, following = node
                 end += 1
-                if node.labels:
+                if labels:
                     at = tuple(range(start, end))
-                    found += [Match(label, at) for label in node.labels]
-                node = node.next.get(words[end]) if end < len(words) else None
-        tried: set[int] = set()
-        for word in dict.fromkeys(words):
-            for entry in self._gapped.get(word, ()):
-                elements, label = entry
-                for element in elements:
-                    if element is not None and element.isdisjoint(present):
-                        break
-                else:
-                    if id(entry) not in tried:
-                        tried.add(id(entry))
-                        found += [Match(label, at) for at in _places(elements, words)]
+                    for label in labels:
+                        found.append(Match(label, at))
+                if end == size:
+                    break
+                node = following.get(words[end])
+        present = frozenset(words)
+        if keys := self._gapped.keys() & present:
+            tried: set[int] = set()
+            for word in dict.fromkeys(words):
+                for pattern in self._gapped[word] if word in keys else ():
+                    elements, label, others = pattern
+                    for other in others:
+                        if other.isdisjoint(present):
+                            break
+                    else:
+                        if id(pattern) not in tried:
+                            tried.add(id(pattern))
+                            found += [Match(label, at) for at in _places(elements, words)]
         return found
-
-
-@dataclass(slots=True)
-class _Node(Generic[L]):
-    next: dict[str, _Node[L]]
-    labels: list[L]
 
 
 def _places(elements: tuple[frozenset[str] | None, ...], words: Sequence[str]) -> list[tuple[int, ...]]:

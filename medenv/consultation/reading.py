@@ -198,7 +198,11 @@ def _after(
 
 def _covered(match: Match[Label], others: Iterable[Match[Label]]) -> bool:
     """Whether a longer match holds all words of this one."""
-    return any(len(other.at) > len(match.at) and set(match.at) < set(other.at) for other in others)
+    at = match.at
+    for _, longer in others:
+        if len(longer) > len(at) and longer[0] <= at[0] and at[-1] <= longer[-1] and set(at).issubset(longer):
+            return True
+    return False
 
 
 def _outdone(match: Match[Label], others: Iterable[Match[Label]]) -> bool:
@@ -206,14 +210,12 @@ def _outdone(match: Match[Label], others: Iterable[Match[Label]]) -> bool:
 
     The plain question of a topic, which lists symptoms, gives way to none.
     """
-    review = match.label[1].startswith("ros.") and len(match.at) <= _WHOLE
-    least = 2 if review else len(match.at) + 1
-    return any(
-        len(other.at) >= least
-        and not other.label[1].startswith(("ros.", "hpi."))
-        and not set(match.at).isdisjoint(other.at)
-        for other in others
-    )
+    (_, id), at = match
+    least = 2 if id.startswith("ros.") and len(at) <= _WHOLE else len(at) + 1
+    for (_, other), longer in others:
+        if len(longer) >= least and not set(at).isdisjoint(longer) and not other.startswith(("ros.", "hpi.")):
+            return True
+    return False
 
 
 def _scene(words: Sequence[str], start: int, paused: frozenset[int]) -> range:

@@ -130,6 +130,8 @@ class QuestionReader:
                 continue
             if len(questions) < MAX_QUESTIONS:
                 question = self._question(clause, reading, subject, asked)
+                if question.kind == "fishing" and not commanded and self._only_names(clause, reading):
+                    continue
                 if commanded:
                     question = Question(clause.text, "fishing")
                 commanded = commanded or "command" in reading.kinds
@@ -151,10 +153,10 @@ class QuestionReader:
         The latter only where the doctor asks whether all of it is right, for a summary asks nothing by itself. A
         statement of one thing that ends in a question mark is a question like any other.
         """
-        unmarked = replace(clause, marked=False)
-        if reading.kinds & {"request", "fishing", "command", "open"} or has_question_form(
-            unmarked, self._lexicon, requests=False, states=False
-        ):
+        if not reading.kinds.isdisjoint(("request", "fishing", "command", "open")):
+            return []
+        unmarked = Clause(clause.lead, clause.words, clause.pauses, clause.text, False)
+        if has_question_form(unmarked, self._lexicon, requests=False, states=False):
             return []
         told = [(part, self._clauses.read((), part.words, part.pauses)) for part in parts(clause)]
         told = [(part, read) for part, read in told if read.items and not read.kinds & _NO_CLAIM]
@@ -194,9 +196,7 @@ class QuestionReader:
             nonlocal left
             if word in self._kin:
                 return "you"
-            if not left or word in self._lexicon.spelling or "'" in word:
-                return word
-            if self._lexicon.vocabulary.issuperset(self._lexicon.words.normal(word)) or word in self._spelling:
+            if not left or "'" in word or self._lexicon.knows(word) or word in self._spelling:
                 return word
             left -= 1
             own = self._spelling.correct(word)
@@ -225,6 +225,15 @@ class QuestionReader:
             return True
         heads = bool(reading.items) and not reading.kinds & {"statement", "aside"} and not reading.signs
         return heads and is_heading(clause)
+
+    def _only_names(self, clause: Clause, reading: Reading) -> bool:
+        """Whether a clause names what no patient can tell without asking for it, as a doctor does who sums up."""
+        requests = "request" in reading.kinds
+        return (
+            not (clause.marked or requests or "command" in reading.kinds)
+            and is_heading(clause)
+            and not has_question_form(clause, self._lexicon, requests=False, states="statement" in reading.kinds)
+        )
 
     def _question(self, clause: Clause, reading: Reading, subject: Subject, asked: set[str]) -> Question:
         text = clause.text
@@ -282,10 +291,10 @@ class QuestionReader:
         own = _labels(reading)
         telling = self._lexicon.is_telling(reading.wording)
         if not telling:
-            likely = tuple(alike for alike in likely if alike.label[0] != "concept")
+            likely = tuple(alike for alike in likely if alike[0][0] != "concept")
         if question.facts:
             return self._corrected(clause, question, likely, own, asked)
-        best = max((alike.likeness for alike in likely), default=0.0)
+        best = max((likeness for _, likeness in likely), default=0.0)
         for label, likeness in likely:
             if likeness < max(_LIKE, _AS_LIKE * best) or label in own:
                 break
@@ -325,7 +334,7 @@ class QuestionReader:
     def _invites(self, reading: Reading) -> bool:
         """Whether the examples agree that a clause invites to tell, whatever it names: "what brought you here?"."""
         likely = self._clauses.likely(reading.wording)
-        return bool(likely) and likely[0].label[0] == "open" and likely[0].likeness >= _INVITING
+        return any(label[0] == "open" and likeness >= _INVITING for label, likeness in likely[:1])
 
     def _invited(self, clause: Clause) -> Question:
         return Question(
@@ -346,7 +355,7 @@ class QuestionReader:
         None may where the clause names one thing and no more: the record does not say.
         """
         likely = self._clauses.likely(reading.wording)
-        agreed = bool(likely) and likely[0].label in _labels(reading)
+        agreed = bool(likely) and likely[0][0] in _labels(reading)
         if agreed or not self._lexicon.guarded_topics.isdisjoint(reading.topics):
             return 0.0
         if not all(topic.startswith(STORY) for topic in reading.topics):

@@ -28,6 +28,8 @@ _MOSTLY = 0.9
 
 def script_of(text: str) -> Script:
     """The script that nearly all letters of a text belong to."""
+    if text.isascii():
+        return "latin"
     letters = [char for char in text if char.isalpha()]
     latin = sum(char < "\u0250" or "\u1e00" <= char < "\u1f00" for char in letters)
     if latin >= _MOSTLY * len(letters):

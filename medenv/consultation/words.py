@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA
 
-__all__ = ["Span", "Spelling", "Words", "stem", "wordset"]
+__all__ = ["MAX_WORD", "Span", "Spelling", "Words", "stem", "wordset"]
 
 MAX_WORD = 40
 """Longer words are no words of any language that the lexicon knows; they are compared as they stand."""

@@ -67,9 +67,9 @@ def test_likeness_is_one_for_the_same_words_and_nothing_for_none() -> None:
     few = Examples({**FEW, "concepts": {"pets": ["Any pets at home?"]}}, lexicon())
     assert few.nearest(()) == ()
     assert {likeness for _, likeness in few.nearest(["zzyzx"])} == {0.0}
-    best = few.nearest(lexicon().words.plain("Any pets at home?"))[0]
-    assert best.label == ("concept", "pets")
-    assert best.likeness > 0.5
+    label, likeness = few.nearest(lexicon().words.plain("Any pets at home?"))[0]
+    assert label == ("concept", "pets")
+    assert likeness > 0.5
 
 
 @given(st.lists(st.sampled_from(["do", "you", "have", "fever", "cough", "when", "it", "pet", "zzyzx"]), max_size=12))
@@ -77,7 +77,7 @@ def test_likeness_lies_between_0_and_1_and_no_order_changes_it(words: list[str])
     found = examples().nearest(words)
     assert all(0 <= likeness <= 1 + 1e-9 for _, likeness in found)
     assert found == examples().nearest(sorted(words, reverse=True))
-    assert [one.likeness for one in found] == sorted((one.likeness for one in found), reverse=True)
+    assert [likeness for _, likeness in found] == sorted((likeness for _, likeness in found), reverse=True)
 
 
 @pytest.mark.parametrize(

@@ -548,3 +548,24 @@ def test_who_denies_all_of_a_kind_denies_each(question: str, expected: tuple[str
     )
     asked = QuestionReader(facts, lexicon()).read(question).questions
     assert [q.facts for q in asked] == [expected]
+
+
+def test_what_a_closing_names_is_not_asked_for() -> None:
+    said = read("I come to my conclusion from this: fever; vital signs and weight. Paracetamol level.")
+    assert "fishing" not in {question.kind for question in said.questions}
+    for speech in ("Vital signs?", "What are your vital signs?", "Give me your vital signs."):
+        assert "fishing" in {question.kind for question in read(speech).questions}, speech
+
+
+def test_what_a_question_asks_for_does_not_depend_on_what_was_read_before() -> None:
+    from dataclasses import replace
+
+    from medenv.consultation.facts import FactIndex
+
+    record = library_record(LIBRARY[0])
+    concepts = lexicon().concepts.values()
+    for concept in concepts:
+        twin = replace(concept, id=f"twin of {concept.id}")
+        one, other = (FactIndex(record.facts, lexicon()) for _ in range(2))
+        first = (one.weights(concept), one.weights(twin))
+        assert first[::-1] == (other.weights(twin), other.weights(concept))

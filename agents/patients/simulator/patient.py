@@ -200,8 +200,8 @@ class _Turn:
         if self.patient.factual in ("model", "both") and claims:
             judged = await self.judged(claims)
             claims = judged if self.patient.factual == "model" else worst_of(claims, judged)
-        found = defects(claims, self.view, self.prompts, finished=draft.finished)
-        return replace(draft, claims=claims, defects=tuple(found))
+        found = tuple(defects(claims, self.view, self.prompts, finished=draft.finished))
+        return _Draft(draft.text, draft.finished, draft.request, claims, found)
 
     async def judged(self, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
         """What a model makes of the claims; unsupported, all of them, where it cannot say."""

@@ -14,6 +14,7 @@ __all__ = ["PACKAGE", "dialogue", "echoed_in", "traits"]
 PACKAGE = "medenv.agents.patients.simulator"
 _WORDS, _RUN = 6, {"zh": 12}
 """How long a run of words (in Chinese, of characters) has to be to come from the instructions and not from life."""
+_WORD = re.compile(r"[\u4e00-\u9fff]|[^\W_]+")
 _TOLD = ("patient.", "situations.", "note.")
 
 
@@ -28,7 +29,7 @@ def dialogue(view: PatientView, system: str, turn: str) -> tuple[Message, ...]:
 def echoed_in(text: str, prompts: Prompts) -> bool:
     """Whether a text repeats a run of words of the instructions to the patient: a model that reads out its note."""
     run = _RUN.get(prompts.language, _WORDS)
-    return not _runs(text, run).isdisjoint(_instructions(prompts, run))
+    return not _instructions(prompts, run).isdisjoint(_runs(text, run))
 
 
 @lru_cache(maxsize=1024)
@@ -51,6 +52,6 @@ def _instructions(prompts: Prompts, run: int) -> frozenset[tuple[str, ...]]:
     return frozenset().union(*(_runs(text, run) for text in told))
 
 
-def _runs(text: str, run: int) -> frozenset[tuple[str, ...]]:
-    words = re.findall(r"[\u4e00-\u9fff]|[^\W_]+", text.casefold())
-    return frozenset(tuple(words[at : at + run]) for at in range(len(words) - run + 1))
+def _runs(text: str, run: int) -> list[tuple[str, ...]]:
+    words = _WORD.findall(text.casefold())
+    return [tuple(words[at : at + run]) for at in range(len(words) - run + 1)]
