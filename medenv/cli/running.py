@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from medenv.cli import options
-from medenv.cli.output import print_evaluation, print_json
+from medenv.cli.output import print_evaluation, print_json, print_table
+from medenv.rewards.judging import costs_of
 
 if TYPE_CHECKING:
+    from medenv.rewards import Judge
     from medenv.rollout import Evaluation
 
 __all__ = ["evaluate", "rollout"]
@@ -42,6 +44,7 @@ def rollout(
 
     A run that was cut off goes on where it stopped when the same command is given again.
     """
+    from medenv.rewards import judges
     from medenv.rollout import rollout, summarise
 
     task = options.task_options(
@@ -56,6 +59,7 @@ def rollout(
         normalisation=normalisation,
         orders=orders,
     )
+    made = judges.get(judge)()
     trajectories = rollout(
         doctor,
         episodes=episodes,
@@ -64,9 +68,9 @@ def rollout(
         concurrency=concurrency,
         out=out,
         progress=not quiet,
-        **task,
+        **{**task, "judge": made},
     )
-    _tell(summarise(trajectories, seed=seed), as_json, doctor, seed, task, out)
+    _tell(summarise(trajectories, seed=seed), as_json, doctor, seed, task, made, out)
 
 
 def evaluate(
@@ -92,6 +96,7 @@ def evaluate(
 
     The same options give the same numbers. Episodes in which something failed are counted, and are in no mean.
     """
+    from medenv.rewards import judges
     from medenv.rollout import evaluate
 
     task = options.task_options(
@@ -106,16 +111,29 @@ def evaluate(
         normalisation=normalisation,
         orders=orders,
     )
+    made = judges.get(judge)()
     result = evaluate(
-        doctor, episodes=episodes, seed=seed, concurrency=concurrency, out=out, progress=not quiet, **task
+        doctor,
+        episodes=episodes,
+        seed=seed,
+        concurrency=concurrency,
+        out=out,
+        progress=not quiet,
+        **{**task, "judge": made},
     )
-    _tell(result, as_json, doctor, seed, task, out)
+    _tell(result, as_json, doctor, seed, task, made, out)
 
 
-def _tell(result: Evaluation, as_json: bool, doctor: str, seed: int, task: dict[str, Any], out: Path | None) -> None:
+def _tell(
+    result: Evaluation, as_json: bool, doctor: str, seed: int, task: dict[str, Any], judge: Judge, out: Path | None
+) -> None:
+    costs = {} if (spent := costs_of(judge)) is None else spent.as_dict()
     if as_json:
-        print_json({"settings": {"doctor": doctor, "seed": seed, **task}, **result.as_dict()})
+        judging = {"judging": costs} if costs else {}
+        print_json({"settings": {"doctor": doctor, "seed": seed, **task}, **result.as_dict(), **judging})
         return
     print_evaluation(result)
+    if costs:
+        print_table(("judging", "in all"), ((name.replace("_", " "), spent) for name, spent in costs.items()))
     if out is not None:
         typer.echo(f"{result.episodes} trajectories in {out}")

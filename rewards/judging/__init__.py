@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from medenv.registry import Registry
-from medenv.rewards.judging.costs import Costs
+from medenv.rewards.judging.costs import Costs, costs_of
 from medenv.rewards.judging.hybrid import HybridJudge
 from medenv.rewards.judging.judge import ConversationJudge, Judge
 from medenv.rewards.judging.language_model import LanguageModelJudge
@@ -25,6 +25,7 @@ __all__ = [
     "PanelJudge",
     "RememberedJudge",
     "RuleJudge",
+    "costs_of",
     "judges",
 ]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from medenv.agents.backends import Reply
 
-__all__ = ["Costs"]
+__all__ = ["Costs", "costs_of", "total"]
 
 
 @dataclass(slots=True)
@@ -50,3 +51,19 @@ class Costs:
     def as_dict(self) -> dict[str, Any]:
         """The figures as plain data."""
         return asdict(self)
+
+
+def costs_of(judge: object) -> Costs | None:
+    """What a judge has spent, with those that it asks; None where nobody counts."""
+    found = getattr(judge, "costs", None)
+    return found if isinstance(found, Costs) else None
+
+
+def total(judges: Iterable[object]) -> Costs | None:
+    """What several judges have spent together; None where nobody counts."""
+    found = [costs for costs in map(costs_of, judges) if costs is not None]
+    if not found:
+        return None
+    plain = [costs.as_dict() for costs in found]
+    added = {name: sum(costs[name] for costs in plain) for name in plain[0]}
+    return Costs(**{**added, "slowest": max(costs.slowest for costs in found)})

@@ -9,6 +9,7 @@ from medenv.consultation.views import JudgeView
 
 from ..rubric import Criterion
 from ..scoring import Verdict
+from .costs import Costs, costs_of
 from .judge import Judge, name_of_judge
 from .language_model import LanguageModelJudge
 from .rule import RuleJudge
@@ -44,6 +45,11 @@ class HybridJudge:
         asked = await settle(self.other.judge(rest, view))
         places = {criterion.id: place for place, criterion in enumerate(criteria)}
         return sorted((*by_rule, *asked), key=lambda verdict: places.get(verdict.criterion, len(places)))
+
+    @property
+    def costs(self) -> Costs | None:
+        """What the other judge has spent; None where nobody counts."""
+        return costs_of(self.other)
 
     async def aclose(self) -> None:
         """Lets go of what the other judge holds open in the running event loop."""

@@ -11,6 +11,7 @@ from medenv.errors import JudgeError, MedenvError
 
 from ..rubric import Criterion
 from ..scoring import Verdict
+from .costs import Costs, total
 from .judge import ConversationJudge, Judge, name_of_judge
 
 __all__ = ["PanelJudge"]
@@ -60,6 +61,11 @@ class PanelJudge:
             raise JudgeError(f"expected judges that can judge a conversation, got {name_of_judge(unable)}")
         answers = (judge.verdicts(criteria, messages, language=language) for judge in able)
         return self._counted(criteria, await asyncio.gather(*(_ballot(criteria, answer) for answer in answers)))
+
+    @property
+    def costs(self) -> Costs | None:
+        """What the judges have spent; None where nobody counts."""
+        return total(self.judges)
 
     async def aclose(self) -> None:
         """Lets go of what the judges hold open in the running event loop."""

@@ -18,6 +18,7 @@ from medenv.errors import JudgeError, MedenvError
 
 from ..rubric import Criterion
 from ..scoring import Verdict
+from .costs import Costs, costs_of
 from .judge import ConversationJudge, Judge, name_of_judge
 
 __all__ = ["RememberedJudge"]
@@ -94,6 +95,11 @@ class RememberedJudge:
         if missing := [criterion for criterion in criteria if criterion.id not in found]:
             found |= self._keep(keys, await self.other.verdicts(missing, messages, language=language))
         return self._in_order(criteria, found, len(missing))
+
+    @property
+    def costs(self) -> Costs | None:
+        """What the other judge has spent; None where nobody counts."""
+        return costs_of(self.other)
 
     async def aclose(self) -> None:
         """Lets go of what the other judge holds open in the running event loop."""
