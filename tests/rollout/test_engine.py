@@ -128,7 +128,7 @@ def test_a_privileged_doctor_gets_the_record_of_its_own_episode():
             return f"DIAGNOSIS: {self.record.truth.diagnosis.name} (1)"
 
     trajectories = rollout(Knowing())
-    assert all(t.valid and t.score["axes"]["diagnostic_accuracy"] == 1 for t in trajectories)
+    assert all(t.valid and t.metrics["top_1"] == 1 for t in trajectories)
 
 
 def test_a_doctor_that_cannot_sit_down_is_the_doctors_failure(chatty):
