@@ -69,6 +69,8 @@ class VllmServer:
         if not self.urls:
             raise BackendError("expected the URL of a server, got none", "refused")
         self.model = model or os.environ.get("MEDENV_MODEL") or None
+        self.id = " ".join(filter(None, ("VllmServer", self.model)))
+        """The model, where it was named: its words are the same wherever it is served."""
         self.attempt_timeout = attempt_timeout
         key = (api_key or os.environ.get("MEDENV_API_KEY") or "").strip()
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})

@@ -18,6 +18,7 @@ from medenv.agents.backends import Backend, Reply, Request, backends, connection
 from medenv.agents.backends.replicas import preference
 from medenv.agents.backends.scripted import FAULT_KINDS, Faults, ScriptedBackend
 from medenv.agents.backends.vllm_server import VllmServer
+from medenv.agents.doctors.chat import ChatDoctor
 from medenv.consultation.views import Message
 from medenv.errors import BackendError
 from medenv.testing.model_server import serve_backend
@@ -843,3 +844,10 @@ def test_it_is_a_proxy_that_makes_trouble(monkeypatch):
             assert [reply.text for reply in replies] == [f"you said: {place}" for place in range(60)]
 
     asyncio.run(run())
+
+
+def test_a_run_with_another_model_is_another_run(monkeypatch):
+    monkeypatch.delenv("MEDENV_MODEL", raising=False)
+    named = [ChatDoctor(VllmServer("http://127.0.0.1:1", model)).id for model in ("small", "large", None)]
+    assert len(set(named)) == 3
+    assert ChatDoctor(VllmServer("http://127.0.0.1:2", "small")).id == named[0]
