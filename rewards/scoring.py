@@ -37,6 +37,8 @@ Normalisation: TypeAlias = Literal["healthbench", "healthbench-clipped", "m3"]
 
 Level: TypeAlias = Literal["case", "general"]
 
+Scope: TypeAlias = Literal["consultation", "response"]
+
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
@@ -156,6 +158,7 @@ class Line:
     veto: bool = False
     weight: int = 1
     """Of its axis."""
+    scope: Scope = "consultation"
 
     @property
     def worth(self) -> int:
@@ -240,6 +243,7 @@ class Score:
                     "text": line.text,
                     "axis": line.axis,
                     "level": line.level,
+                    "scope": line.scope,
                     "veto": line.veto,
                     "points": line.points,
                     "weight": line.weight,
@@ -321,6 +325,7 @@ def _line(criterion: Criterion, verdict: Verdict, scoring: Scoring) -> Line:
         criterion.level,
         criterion.veto,
         scoring.weight(criterion.axis),
+        criterion.scope,
     )
 
 

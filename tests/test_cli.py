@@ -30,6 +30,7 @@ COMMANDS = [
     ["serve"],
     ["healthbench"],
     ["judge", "check"],
+    ["judge", "train"],
 ]
 RECORD = "lib-01"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medenv.cli import options
+from medenv.cli import options, reward_model
 from medenv.cli.options import examples
 from medenv.cli.output import print_json, print_pairs, print_table, shortened
 from medenv.errors import MedenvError, RunError
@@ -321,3 +321,11 @@ def _tell_drift(found: Drift) -> None:
 
 def _word(met: bool | None) -> str:
     return "no verdict" if met is None else "met" if met else "not met"
+
+
+app.command(
+    epilog=examples(
+        "medenv judge train --rollouts runs/checklist.jsonl --rollouts runs/novice.jsonl --out runs/judge",
+        "MEDENV_REWARD_MODEL=runs/judge medenv evaluate --judge learned",
+    )
+)(reward_model.train)
