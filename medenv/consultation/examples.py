@@ -31,6 +31,9 @@ _NEAR = 0.4
 _OFTEN = 24
 """A label knows a word well of which every so many-th of its examples makes use."""
 
+_COMMON = 2000
+"""A word is common that more examples and labels than this use."""
+
 
 Likeness: TypeAlias = tuple[Label, float]
 """A label, and how like its examples a question is: from 0 (no word in common) to 1 (the words of an example)."""
@@ -82,7 +85,8 @@ class Examples:
             share = times / (times + sizes[labels] / _OFTEN)
             weights = rarity[word] * (rarity[word] / lengths[at])
             places, shares = np.concatenate((at, size + labels)), np.concatenate((weights, telling * share))
-            self._uses[word] = _Use(rarity[word], telling, places, shares)
+            everywhere = np.bincount(places, shares, size + len(sizes)) if len(places) > _COMMON else None
+            self._uses[word] = _Use(rarity[word], telling, places, shares, everywhere)
         self._unknown = _Use(
             sqrt(_UNKNOWN) * (log(size + 1) + 1),
             log((len(self._labels) + 1) / 0.5) ** 2,
@@ -96,25 +100,35 @@ class Examples:
         if not asked:
             return ()
         examples, labels = len(self._label_of), len(self._labels)
-        places, weights = np.concatenate([use.places for use in asked]), np.concatenate([use.weights for use in asked])
-        summed = np.bincount(places, weights, examples + labels)
+        summed = self._summed(asked, examples + labels)
         cosines, known = summed[:examples], summed[examples:]
         likeness = known / sum([use.telling for use in asked])
         whole = sqrt(sum([use.rarity**2 for use in asked])) * sum(_RANKS)
         near = (cosines >= _NEAR * cosines.max()).nonzero()[0]
-        near = near[(-cosines[near]).argsort(kind="stable")]
-        ranks: dict[int, int] = {}
-        for label, cosine in zip(self._label_of[near].tolist(), cosines[near].tolist(), strict=True):
-            rank = ranks.get(label, 0)
-            if rank < len(_RANKS):
-                likeness[label] += _RANKS[rank] * cosine / whole
-                ranks[label] = rank + 1
+        cosine, label = cosines[near], self._label_of[near]
+        order = np.lexsort((-cosine, label))
+        cosine, label = cosine[order], label[order]
+        shares = np.full(len(label), _RANKS[0])
+        for rank, share in enumerate((*_RANKS[1:], 0.0), 1):
+            shares[rank:][label[rank:] == label[:-rank]] = share
+        likeness += np.bincount(label, shares * cosine / whole, labels)
         # Only those that may be among the best are sorted; equals stay in their order.
         most = min(MOST, labels)
         among = (likeness >= np.partition(likeness, -most)[-most]).nonzero()[0]
         best = among[(-likeness[among]).argsort(kind="stable")][:MOST]
         likest = (likeness[best] / 2).tolist()
         return tuple((self._labels[i], like) for i, like in zip(best.tolist(), likest, strict=True))
+
+    @staticmethod
+    def _summed(asked: Sequence[_Use], size: int) -> NDArray[np.float64]:
+        summed = np.zeros(size)
+        if rare := [use for use in asked if use.everywhere is None]:
+            places, weights = [use.places for use in rare], [use.weights for use in rare]
+            summed += np.bincount(np.concatenate(places), np.concatenate(weights), size)
+        for use in asked:
+            if use.everywhere is not None:
+                summed += use.everywhere
+        return summed
 
 
 class _Use(NamedTuple):
@@ -127,6 +141,8 @@ class _Use(NamedTuple):
     weights: NDArray[np.float64]
     """What it adds to the cosine with each of these examples, and how well each of these labels knows it, times
     `telling`."""
+    everywhere: NDArray[np.float64] | None = None
+    """The weights at every place, which adds up faster, for a word that is common."""
 
 
 def _labelled(data: Mapping[str, Any]) -> Iterable[tuple[Label, Sequence[str]]]:

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import hashlib
 import inspect
+import itertools
 import json
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
@@ -36,6 +37,9 @@ Doctor: TypeAlias = str | Seat | Privileged
 """An id of `medenv.agents.doctors`, the folder of a saved policy, or a seat."""
 
 POLICY = "medenv.agents.doctors.language_model:load_doctor"
+APART = 0.001
+"""Seconds from the beginning of one of the first episodes to the next. Episodes that begin at once stay in step: all of
+them wait for the model at the same time, and then all of them for the processor."""
 
 
 class TaskOptions(TypedDict, total=False):
@@ -167,12 +171,13 @@ async def collect(
     if concurrency < 1:
         raise RunError(f"expected concurrency of at least 1, got {concurrency}")
     waiting = iter(plan)
+    delays = itertools.chain((APART * i for i in range(concurrency)), itertools.repeat(0.0))
     ended: asyncio.Queue[asyncio.Task[Trajectory]] = asyncio.Queue()
     running: set[asyncio.Task[Trajectory]] = set()
     try:
         while True:
             while len(running) < concurrency and (planned := next(waiting, None)) is not None:
-                started = asyncio.create_task(_play(task, doctor, planned))
+                started = asyncio.create_task(_play(task, doctor, planned, next(delays)))
                 running.add(started)
                 started.add_done_callback(ended.put_nowait)
             if not running:
@@ -186,7 +191,8 @@ async def collect(
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _play(task: Task, doctor: Seat | Privileged, planned: Planned) -> Trajectory:
+async def _play(task: Task, doctor: Seat | Privileged, planned: Planned, delay: float) -> Trajectory:
+    await asyncio.sleep(delay)
     episode = Episode(planned.scenario, doctor_seed=planned.doctor_seed)
     recorder = _Recorder(doctor, planned.scenario.record)
     await play(episode, {DOCTOR: recorder, PATIENT: task.patient})

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from importlib import resources
+from math import log, sqrt
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medenv.consultation.examples import Examples, examples
@@ -78,6 +79,73 @@ def test_likeness_lies_between_0_and_1_and_no_order_changes_it(words: list[str])
     assert all(0 <= likeness <= 1 + 1e-9 for _, likeness in found)
     assert found == examples().nearest(sorted(words, reverse=True))
     assert [likeness for _, likeness in found] == sorted((likeness for _, likeness in found), reverse=True)
+
+
+MANY = {
+    **FEW,
+    "concepts": {
+        **FEW["concepts"],
+        "pets": [
+            "Do you keep a dog or a cat?",
+            "Any pets at home?",
+            "Have you a dog?",
+            "Do you have any pets?",
+            "Do you have a cat at home?",
+        ],
+    },
+}
+WORDS = sorted({word for texts in MANY["concepts"].values() for text in texts for word in lexicon().words.plain(text)})
+
+
+def plainly(question: set[str]) -> dict[tuple[str, str], float]:
+    """The likeness to each label of `MANY` by the formulas in the words of `Examples`, a label at a time."""
+    own = lexicon().words.plain
+    labelled = {
+        ("open", ""): MANY["open"],
+        ("fishing", ""): MANY["fishing"],
+        **{("topic", id): texts for id, texts in MANY["topics"].items()},
+        **{("concept", id): texts for id, texts in MANY["concepts"].items()},
+    }
+    words = {label: [set(own(text)) for text in texts] for label, texts in labelled.items()}
+    all_ = [each for some in words.values() for each in some]
+
+    def rarity(word: str) -> float:
+        found = sum(word in each for each in all_)
+        return log((len(all_) + 1) / (found + 1)) + 1 if found else sqrt(0.5) * (log(len(all_) + 1) + 1)
+
+    def telling(word: str) -> float:
+        return log((len(words) + 1) / (sum(any(word in each for each in some) for some in words.values()) + 0.5)) ** 2
+
+    def knows(label: tuple[str, str], word: str) -> float:
+        times = sum(word in each for each in words[label])
+        return times / (times + len(words[label]) / 24)
+
+    def length(some: set[str]) -> float:
+        return sqrt(sum(rarity(word) ** 2 for word in some))
+
+    def cosine(each: set[str]) -> float:
+        return sum(rarity(word) ** 2 for word in question & each) / length(question) / length(each)
+
+    near = 0.4 * max(map(cosine, all_))
+    found = {}
+    for label, some in words.items():
+        best = sorted((value for each in some if (value := cosine(each)) >= near), reverse=True)
+        ranked = sum(share * value for share, value in zip((1, 0.5, 0.25), best, strict=False)) / 1.75
+        known = sum(telling(word) * knows(label, word) for word in question) / sum(map(telling, question))
+        found[label] = (ranked + known) / 2
+    return found
+
+
+@pytest.mark.parametrize("common", [0, 2, 2000])
+@given(question=st.sets(st.sampled_from([*WORDS, "zzyzx"]), min_size=1))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_likeness_is_what_its_formulas_say_however_common_a_word(
+    monkeypatch: pytest.MonkeyPatch, common: int, question: set[str]
+) -> None:
+    monkeypatch.setattr("medenv.consultation.examples._COMMON", common)
+    expected = plainly(question)
+    found = Examples(MANY, lexicon(), checked=True).nearest(question)
+    assert dict(found) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

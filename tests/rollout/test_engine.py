@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 from contextlib import aclosing
 
@@ -17,6 +18,7 @@ from medenv.records import load_records
 from medenv.rewards import RuleJudge
 from medenv.rollout import Trajectory, arollout, collect, make_plan, rollout
 
+engine = importlib.import_module("medenv.rollout.engine")
 SECRET = "SECRET-7f3a"
 
 
@@ -70,6 +72,25 @@ def test_concurrency_is_bounded_and_used(chatty, concurrency):
     rollout(doctor, concurrency=concurrency)
     assert doctor.most <= concurrency
     assert doctor.most == concurrency
+
+
+def test_first_episodes_do_not_begin_in_step(monkeypatch):
+    """In step, all would wait for the model at the same time and then all for the processor."""
+    monkeypatch.setattr(engine, "APART", 0.03)
+    begun = []
+
+    class Hurried:
+        async def act(self, view):
+            begun.append(asyncio.get_running_loop().time())
+            return "DIAGNOSIS: influenza"
+
+    rollout(Hurried(), episodes=10, concurrency=10)
+    assert begun[-1] - begun[0] >= 0.15
+
+    begun.clear()
+    monkeypatch.setattr(engine, "APART", 30.0)
+    rollout(Hurried(), episodes=3, concurrency=1)
+    assert begun[-1] - begun[0] < 30, "who takes a seat that became free waits for nothing"
 
 
 def test_groups_share_the_case_and_differ_in_the_doctor(chatty):
