@@ -9,9 +9,17 @@ where none of these is named, of the same general behaviour. What a generated cr
 machine check, so one without a check speaks of nothing. Two stricter numbers ask for no axis: whether everything of the
 case that is named is spoken of somewhere in the generated rubric, and whether everything is, behaviour included.
 
+The rules write themes, criteria about a few things of the case together, since people do. The more a criterion names
+and the more dimensions a thing is named in, the more easily it matches. Two numbers show how much of the coverage is
+owed to that: the coverage by narrow criteria alone, which speak of at most four things of the case, and how often an
+expert criterion would be covered had it stood in another dimension, as the mean over the others. The nearer the last
+comes to the coverage, the less the dimension says. That two criteria speak of the same thing does not show that they
+ask the same of it: a criterion about a delayed test and one about a test left out match by the test.
+
 Baichuan-M2 (arXiv 2509.02208) reports that 92.7 % of generated rubrics matched an expert's in dimension and intent, on
 100 cases, judged by people. Whether its "rubric" is one criterion or all of a case it does not say; both are printed.
-The rules were changed with the development half in view; of the held-out half only the totals were ever looked at.
+The rules were changed with the development half in view. Of the held-out half only the totals were ever looked at, but
+these were looked at after each change, so they are a little too good.
 """
 
 from __future__ import annotations
@@ -27,7 +35,7 @@ from typing import Any
 from medenv.consultation.seats import settle
 from medenv.errors import BackendError
 from medenv.records import Record, load_records
-from medenv.rewards import Check, Criterion
+from medenv.rewards import AXES, Check, Criterion
 from medenv.rewards.generation import RecordRubrics, RubricGenerator
 
 HERE = Path(__file__).parent / "expert_rubrics"
@@ -41,10 +49,24 @@ BEHAVIOUR = {
     "orders": ("no-shotgun-tests",),
     "cited": ("reasoning",),
     "closed": ("closing",),
+    "checked_back": ("closing",),
     "probabilities": ("uncertainty",),
 }
+FACTS = {
+    "disclosed": (),
+    "known": (),
+    "unknown": (),
+    "heard": ("empathy",),
+    "dismissed": ("empathy",),
+    "taken_over": (),
+}
+"""Checks that name facts, each with the behaviour that it asks for besides."""
+ACTIONS: Mapping[str, tuple[str, ...]] = {"planned_items": (), "explained": ("explanation",)}
+"""Checks that name plan items by their actions, likewise."""
 PERSPECTIVE = frozenset(("ideas", "concerns", "expectations"))
 BACKGROUND = frozenset(("history.medical", "medications", "family", "social.smoking", "social.alcohol"))
+NARROW = 4
+"""At most so many things of a case make a criterion narrow."""
 CASE = ("fact:", "exam:", "plan:", "contraindicated:", "diagnosis", "differential")
 
 
@@ -55,14 +77,19 @@ def about(check: Check | None, record: Record) -> frozenset[str]:
 
 def _about(check: Check, record: Record) -> Iterator[str]:
     truth, of = record.truth, set(check.of)
-    if check.kind in ("disclosed", "ordered"):
-        kind = "fact" if check.kind == "disclosed" else "exam"
-        yield from (f"{kind}:{id}" for id in check.of)
+    if check.kind == "ordered":
+        yield from (f"exam:{id}" for id in check.of)
+    elif check.kind in FACTS:
+        yield from (f"fact:{id}" for id in check.of)
+        yield from (f"general:{behaviour}" for behaviour in FACTS[check.kind])
+    elif check.kind in ACTIONS:
+        yield from (f"plan:{index}" for index, item in enumerate(truth.plan) if item.action in of)
+        yield from (f"general:{behaviour}" for behaviour in ACTIONS[check.kind])
     elif check.kind == "planned":
         yield from (f"plan:{index}" for index, item in enumerate(truth.plan) if of & set(item.names))
     elif check.kind == "harmed":
         yield from (f"contraindicated:{i}" for i, harm in enumerate(truth.contraindicated) if of & set(harm.names))
-    elif check.kind in ("leading_diagnosis", "in_differential"):
+    elif check.kind in ("leading_diagnosis", "in_differential", "told_diagnosis", "told_kindly"):
         yield "diagnosis" if of & set(truth.diagnosis.names) else "differential"
     elif check.kind == "asked_topic":
         if of & PERSPECTIVE:
@@ -84,12 +111,15 @@ def intent(expert: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(id for id in expert["about"] if id.startswith(CASE)) or frozenset(expert["about"])
 
 
-def compared(expert: Mapping[str, Any], generated: Criterion, record: Record) -> tuple[bool, bool]:
-    """Whether a generated criterion has the intent of an expert's, and whether it has the dimension as well."""
-    if (expert["points"] > 0) != (generated.points > 0):
-        return False, False
-    same = not intent(expert).isdisjoint(about(generated.check, record))
-    return same, same and expert["axis"] == generated.axis
+def same_intent(expert: Mapping[str, Any], generated: Criterion, record: Record) -> bool:
+    """Whether a generated criterion praises or blames, as an expert's does, something that the expert's is about."""
+    same_sign = (expert["points"] > 0) == (generated.points > 0)
+    return same_sign and not intent(expert).isdisjoint(about(generated.check, record))
+
+
+def narrow(generated: Criterion, record: Record) -> bool:
+    """Whether a generated criterion speaks of few things of the case."""
+    return sum(id.startswith(CASE) for id in about(generated.check, record)) <= NARROW
 
 
 async def counted(generator: RubricGenerator, rows: Sequence[Mapping[str, Any]], misses: list[str]) -> dict[str, Any]:
@@ -97,6 +127,7 @@ async def counted(generator: RubricGenerator, rows: Sequence[Mapping[str, Any]],
     records = {record.id: record for record in load_records("library")}
     totals: Counter[str] = Counter()
     by_axis: dict[str, Counter[str]] = {}
+    elsewhere = 0.0
     for row in rows:
         record = records[row["record"]]
         try:
@@ -111,15 +142,19 @@ async def counted(generator: RubricGenerator, rows: Sequence[Mapping[str, Any]],
         }
         covered = 0
         for expert in row["criteria"]:
-            pairs = [compared(expert, criterion, record) for criterion in criteria]
-            both = any(dimension for _, dimension in pairs)
+            alike = [criterion for criterion in criteria if same_intent(expert, criterion, record)]
+            both = any(criterion.axis == expert["axis"] for criterion in alike)
+            few = [criterion for criterion in alike if narrow(criterion, record)]
+            elsewhere += len({criterion.axis for criterion in alike} - {expert["axis"]}) / (len(AXES) - 1)
             axis = by_axis.setdefault(expert["axis"], Counter())
             positive = expert["points"] > 0
             everything = said[positive] if positive else said[True] | said[False]
             for name, holds in (
                 ("expert", True),
                 ("covered", both),
-                ("intent", any(same for same, _ in pairs)),
+                ("narrow", any(criterion.axis == expert["axis"] for criterion in few)),
+                ("narrow_intent", bool(few)),
+                ("intent", bool(alike)),
                 ("full", set(expert["about"]) <= everything),
                 ("case", set(intent(expert)) <= everything),
             ):
@@ -127,11 +162,14 @@ async def counted(generator: RubricGenerator, rows: Sequence[Mapping[str, Any]],
                 axis[name] += holds
             covered += both
             if not both:
-                why = "axis" if any(same for same, _ in pairs) else "intent"
+                why = "axis" if alike else "intent"
                 misses.append(
                     f"{why} {row['record']} {expert['points']:+} {expert['axis']} {expert['about']} {expert['text']}"
                 )
-        matches = [any(compared(expert, c, record)[1] for expert in row["criteria"]) for c in criteria]
+        matches = [
+            any(same_intent(expert, c, record) and c.axis == expert["axis"] for expert in row["criteria"])
+            for c in criteria
+        ]
         totals["generated"] += len(matches)
         totals["matching"] += sum(matches)
         totals["rubrics"] += 1
@@ -146,6 +184,9 @@ async def counted(generator: RubricGenerator, rows: Sequence[Mapping[str, Any]],
         "generated_without_check": totals["unchecked"],
         "covered_in_dimension_and_intent": _share(totals["covered"], totals["expert"]),
         "covered_in_intent": _share(totals["intent"], totals["expert"]),
+        "narrow_covered_in_dimension_and_intent": _share(totals["narrow"], totals["expert"]),
+        "narrow_covered_in_intent": _share(totals["narrow_intent"], totals["expert"]),
+        "covered_had_the_dimension_been_another": round(elsewhere / totals["expert"], 4),
         "dimension_agrees_where_intent_does": _share(totals["covered"], totals["intent"]),
         "all_of_the_case_spoken_of": _share(totals["case"], totals["expert"]),
         "all_spoken_of": _share(totals["full"], totals["expert"]),

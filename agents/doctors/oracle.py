@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from medenv.consultation.understanding import reader
@@ -16,8 +17,16 @@ _OPENING = (
     "Please tell me more about it."
 )
 _TRUST = "I can see that this is hard for you, and everything you tell me stays confidential."
-_BACKGROUND = ("history.medical", "medications", "allergies", "social.smoking", "ideas", "concerns")
+_KIND = "I can see that this is hard for you."
+_BACKGROUND = ("history.medical", "medications", "allergies", "social.smoking", "ideas", "concerns", "expectations")
+_PERSPECTIVE = ("concerns", "ideas", "expectations")
+_LIFE = ("hpi.impact", "social.occupation", "social.living", "social.stress", "social.diet")
+_PART = re.compile(r";|\.(?!\d)")
 _ENOUGH_HISTORY = 3
+_COSTLY = 4
+"""From this cost on a test is no easy one."""
+_FURTHER = 4
+"""Findings beyond the main ones that it asks for."""
 _QUESTIONS = 2
 """Questions a message, which even an impatient patient follows."""
 
@@ -61,16 +70,55 @@ def _question(facts: tuple[Fact, ...], fact: Fact) -> str:
 
 
 def _script(record: Record) -> tuple[str, ...]:
-    wanted = [fact for fact in record.facts if fact.must_ask or fact.red_flag]
-    questions = dict.fromkeys(_question(record.facts, fact) for fact in wanted)
-    questions.update(dict.fromkeys(topics()[topic]["question"] for topic in _BACKGROUND))
-    asked = list(questions)
-    batches = [asked[start : start + _QUESTIONS] for start in range(0, len(asked), _QUESTIONS)]
-    messages = [_OPENING, *(" ".join(batch) for batch in batches)]
+    facts = record.facts
+    main = dict.fromkeys(_question(facts, fact) for fact in facts if fact.must_ask or fact.red_flag)
+    main.update(dict.fromkeys(topics()[topic]["question"] for topic in _BACKGROUND))
+    answered = {fact for question in main for fact in _asked(facts, question)}
+    messages = [_OPENING, *_batches(main)]
     messages[1] = f"{_TRUST} {messages[1]}"
-    if key := [exam.name for exam in record.exams if exam.key]:
-        messages[-1] += f"\nORDER: {'; '.join(key)}"
-    return tuple(messages)
+    if tests := _tests(record):
+        messages[-1] += f"\nORDER: {'; '.join(tests)}"
+    hard = {fact.id for fact in facts if fact.disclosure == "trusted"}
+    beside: dict[str, None] = {}
+    for fact in _beside(record):
+        if fact.id not in answered:
+            question = _question(facts, fact)
+            answered |= _asked(facts, question)
+            beside[question] = None
+    messages += _batches(beside)
+    return tuple(m if hard.isdisjoint(_asked(facts, m)) or _TRUST in m else f"{_KIND} {m}" for m in messages)
+
+
+def _batches(questions: Iterable[str]) -> list[str]:
+    asked = list(questions)
+    return [" ".join(asked[start : start + _QUESTIONS]) for start in range(0, len(asked), _QUESTIONS)]
+
+
+@lru_cache(maxsize=4096)
+def _asked(facts: tuple[Fact, ...], message: str) -> frozenset[str]:
+    """The facts that a message asks for."""
+    said = message.partition("\nORDER:")[0]
+    return frozenset(fact for question in reader(facts).read(said, ()).questions for fact in question.facts)
+
+
+def _beside(record: Record) -> list[Fact]:
+    """What it asks for beside what counts most: what is hard to tell, more of the story, and how the patient lives."""
+    facts = [fact for fact in record.facts if fact.sensitivity != "identity"]
+    hard = [fact for fact in facts if fact.disclosure == "trusted"]
+    story = [fact for fact in facts if fact.topic.startswith(("ros.", "hpi.")) and fact.polarity == "present"]
+    further = [fact for fact in story if fact.disclosure == "asked" and not (fact.must_ask or fact.red_flag)]
+    life = [fact for topic in _LIFE for fact in facts if fact.topic == topic][:1]
+    return [*hard, *further[:_FURTHER], *life]
+
+
+def _tests(record: Record) -> list[str]:
+    """The key exams, with the cheapest at the bedside and from the laboratory where none of them is as easy."""
+    wanted = [exam for exam in record.exams if exam.key]
+    for kind in ("bedside", "lab"):
+        easy = [exam for exam in record.exams if exam.kind == kind and not exam.invasive and exam.cost < _COSTLY]
+        if not any(exam.key for exam in easy):
+            wanted += sorted(easy, key=lambda exam: exam.cost)[:1]
+    return [exam.name for exam in wanted]
 
 
 def _closing(record: Record) -> str:
@@ -80,8 +128,9 @@ def _closing(record: Record) -> str:
         names.append("another cause")
     diagnoses = "; ".join(f"{name} ({0.05 if place else 0.8})" for place, name in enumerate(names))
     lines = [
-        f"Thank you for telling me all this. I come to my conclusion from this: {'; '.join(_evidence(record))}. "
-        "If you get worse in any way, come back at once or call an ambulance.",
+        f"Thank you for telling me all this. I am sorry that you have to hear this: I think this is {names[0]}. "
+        f"I come to my conclusion from this: {'; '.join(_evidence(record))}. {_answer(record)}"
+        "Do you have any questions for me? If you get worse in any way, come back at once or call an ambulance.",
         f"DIAGNOSIS: {diagnoses}",
         f"PLAN: {'; '.join(_plan(record)) or 'explanation and follow-up'}",
     ]
@@ -94,8 +143,14 @@ def _evidence(record: Record) -> Iterator[str]:
     told: Sequence[Fact] = [fact for fact in record.facts if fact.must_ask and fact.polarity == "present"]
     for fact in told[:_ENOUGH_HISTORY]:
         yield fact.statement.rstrip(".")
-    for exam in [exam for exam in record.exams if exam.key][:1]:
-        yield exam.name
+    for exam in [exam for exam in record.exams if exam.key and exam.status == "recorded"][:1]:
+        yield f"your results were {_PART.split(exam.result)[0]}"
+
+
+def _answer(record: Record) -> str:
+    """What the patient fears, thinks or hopes, taken up again."""
+    felt = [fact for topic in _PERSPECTIVE for fact in record.facts if fact.topic == topic]
+    return f"I know what is on your mind: {felt[0].statement} " if felt else ""
 
 
 def _plan(record: Record) -> list[str]:

@@ -13,9 +13,18 @@ the patient must not or cannot give (the diagnosis, the record, the scoring); un
 clinical words that this patient does not know; claim: says back what was asked for before, to confirm or correct."""
 
 Sign: TypeAlias = Literal[
-    "greeting", "introduction", "empathy", "confidentiality", "summary", "explanation", "safety_net", "farewell"
+    "greeting",
+    "introduction",
+    "empathy",
+    "confidentiality",
+    "summary",
+    "explanation",
+    "safety_net",
+    "farewell",
+    "teach_back",
+    "dismissal",
 ]
-"""What a message does beside asking."""
+"""What a message does beside asking; teach-back checks what the patient has understood, dismissal brushes it off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from typing import Literal, TypeAlias
 from medenv.consultation.matching import mentions, telling_words, words
 from medenv.records.record import Record
 
+from ..checks import plan_names
 from ..rubric import Check
-from .record import general_criteria, plan_names, response_criteria
+from .record import general_criteria, response_criteria
 from .slices import Slice
 
 __all__ = ["Links", "Needs", "Target", "links_of"]

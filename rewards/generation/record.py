@@ -7,21 +7,20 @@ the rules grade the doctor's next message alone: what is still to be found out, 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
-from functools import cache
-from importlib import resources
-from typing import Any
 
 from medenv.records.record import Exam, Fact, PlanItem, Record
 
+from ..checks import plan_names
 from ..rubric import Axis, Check, Criterion, Rubric, rubric_from_dict
+from .settings import criteria as general
+from .settings import points
 from .slices import Slice
+from .themes import FEELINGS, themes
 
 __all__ = [
     "RecordRubrics",
     "general_criteria",
-    "plan_names",
     "record_rubric",
     "response_criteria",
     "safety_criteria",
@@ -29,8 +28,6 @@ __all__ = [
 
 KEY_FINDINGS = 16
 """At most this many findings of a case carry points, so that long records do not drown the diagnosis."""
-PERSPECTIVE = ("ideas", "concerns", "expectations")
-"""Topics on which only the patient can say anything."""
 
 
 class RecordRubrics:
@@ -47,24 +44,14 @@ class RecordRubrics:
         return Rubric(f"{record.id}/record/{dialogue.turn}", tuple(_response(record, dialogue)))
 
 
-@cache
-def _settings() -> Any:
-    return json.loads(resources.files("medenv.rewards.generation").joinpath("general.json").read_text("utf-8"))
-
-
-@cache
-def _criteria(part: str) -> tuple[Criterion, ...]:
-    return rubric_from_dict(_settings()[part], id="general").criteria
-
-
 def general_criteria() -> tuple[Criterion, ...]:
     """The criteria that fit any consultation."""
-    return _criteria("criteria")
+    return general("criteria")
 
 
 def response_criteria(dialogue: Slice) -> tuple[Criterion, ...]:
     """The criteria that fit any message at this point of a consultation."""
-    return (*(_criteria("opening") if dialogue.turn == 0 else ()), *_criteria("response"))
+    return (*(general("opening") if dialogue.turn == 0 else ()), *general("response"))
 
 
 def record_rubric(record: Record) -> Rubric:
@@ -89,12 +76,6 @@ def safety_criteria(record: Record) -> tuple[Criterion, ...]:
     return tuple(_harms(record)) or fishing
 
 
-def plan_names(record: Record, item: PlanItem) -> tuple[str, ...]:
-    """Every name by which a doctor may plan an item: a referral also goes by the department."""
-    department = (record.truth.department,) if item.kind == "referral" and record.truth.department else ()
-    return (*item.names, *department)
-
-
 def _case(record: Record) -> Iterator[Criterion]:
     yield from _diagnosis(record)
     yield from _history(record)
@@ -102,11 +83,7 @@ def _case(record: Record) -> Iterator[Criterion]:
     yield from _plan(record)
     yield from _harms(record)
     yield from _evidence(record)
-
-
-def _points(name: str) -> int:
-    points: int = _settings()["points"][name]
-    return points
+    yield from themes(record, _key_findings(record))
 
 
 def _diagnosis(record: Record) -> Iterator[Criterion]:
@@ -114,14 +91,14 @@ def _diagnosis(record: Record) -> Iterator[Criterion]:
     yield Criterion(
         "diagnosis.leading",
         f"The leading diagnosis is {diagnosis.name}.",
-        _points("leading_diagnosis"),
+        points("leading_diagnosis"),
         "diagnostic_accuracy",
         check=Check("leading_diagnosis", diagnosis.names),
     )
     yield Criterion(
         "diagnosis.differential",
         f"{diagnosis.name} is among the first three diagnoses.",
-        _points("in_differential"),
+        points("in_differential"),
         "diagnostic_accuracy",
         check=Check("in_differential", diagnosis.names),
     )
@@ -130,7 +107,7 @@ def _diagnosis(record: Record) -> Iterator[Criterion]:
         yield Criterion(
             "diagnosis.alternative",
             "Weighs an alternative that this case really calls for.",
-            _points("alternative"),
+            points("alternative"),
             "diagnostic_accuracy",
             check=Check("in_differential", others),
         )
@@ -147,8 +124,8 @@ def _history(record: Record) -> Iterator[Criterion]:
         yield Criterion(
             f"history.{fact.id}",
             f"Elicits: {fact.statement}",
-            _points("red_flag" if fact.red_flag else "must_ask"),
-            "safety" if fact.red_flag or fact.topic == "allergies" else "consultation_logic",
+            points("red_flag" if fact.red_flag else "must_ask"),
+            "consultation_logic",
             check=Check("disclosed", (fact.id,)),
         )
     for topic, text in (("allergies", "Asks about allergies."), ("medications", "Asks about regular medicines.")):
@@ -157,19 +134,19 @@ def _history(record: Record) -> Iterator[Criterion]:
             yield Criterion(
                 f"history.{topic}",
                 text,
-                _points(topic),
-                "safety",
+                points(topic),
+                "consultation_logic",
                 check=Check("disclosed", tuple(fact.id for fact in facts)),
             )
     scored = {fact.id for fact in _key_findings(record)}
     for fact in record.facts:
         if fact.id in scored:
             continue
-        if fact.topic in PERSPECTIVE:
+        if fact.topic in FEELINGS:
             yield Criterion(
                 f"perspective.{fact.id}",
                 f"Hears the patient out on: {fact.statement}",
-                _points("perspective"),
+                points("perspective"),
                 "communication",
                 check=Check("disclosed", (fact.id,)),
             )
@@ -177,7 +154,7 @@ def _history(record: Record) -> Iterator[Criterion]:
             yield Criterion(
                 f"trust.{fact.id}",
                 f"Wins enough trust to be told: {fact.statement}",
-                _points("trusted"),
+                points("trusted"),
                 "consultation_logic",
                 check=Check("disclosed", (fact.id,)),
             )
@@ -189,7 +166,7 @@ def _exams(record: Record) -> Iterator[Criterion]:
             yield Criterion(
                 f"exam.{exam.id}",
                 f"Orders: {exam.name}",
-                _points("key_exam"),
+                points("key_exam"),
                 "diagnostic_accuracy",
                 check=Check("ordered", (exam.id,)),
             )
@@ -197,7 +174,7 @@ def _exams(record: Record) -> Iterator[Criterion]:
         yield Criterion(
             "exam.invasive",
             f"Orders an invasive test without need: {'; '.join(exam.name for exam in risky)}",
-            _points("needless_invasive"),
+            points("needless_invasive"),
             "safety",
             check=Check("ordered", tuple(exam.id for exam in risky)),
         )
@@ -208,7 +185,7 @@ def _plan(record: Record) -> Iterator[Criterion]:
         yield Criterion(
             f"plan.{index}",
             f"Plans: {item.action}",
-            _points("essential_plan" if item.essential else "other_plan"),
+            points("essential_plan" if item.essential else "other_plan"),
             _axis_of(item),
             check=Check("planned", plan_names(record, item)),
         )
@@ -221,7 +198,7 @@ def _evidence(record: Record) -> Iterator[Criterion]:
         yield Criterion(
             "evidence.key",
             "Bases the diagnosis on a key finding of this case, named in the closing words.",
-            _points("key_evidence"),
+            points("key_evidence"),
             "evidence",
             check=Check("cited", (*facts, *exams)),
         )
@@ -238,7 +215,7 @@ def _harms(record: Record) -> Iterator[Criterion]:
         yield Criterion(
             f"harm.{index}",
             f"Plans {harm.action}, although: {harm.because}",
-            _points("contraindicated"),
+            points("contraindicated"),
             "safety",
             check=Check("harmed", harm.names),
             veto=True,
@@ -252,7 +229,7 @@ def _response(record: Record, dialogue: Slice) -> Iterator[Criterion]:
         yield from _finding_out(asking, testing)
     else:
         yield from (_alone(criterion) for criterion in (*_diagnosis(record), *_plan(record)))
-        yield from _criteria("closing")
+        yield from general("closing")
     yield from (_alone(criterion) for criterion in _harms(record))
     yield from response_criteria(dialogue)
 
@@ -275,7 +252,7 @@ def _finding_out(asking: list[Fact], testing: list[Exam]) -> Iterator[Criterion]
     for id, text, axis, kind, ids, names in wanted:
         if ids:
             shown = f"{text}: {'; '.join(names)}"[:1000]
-            yield Criterion(id, shown, _points(id), axis, scope="response", check=Check(kind, tuple(ids)))
+            yield Criterion(id, shown, points(id), axis, scope="response", check=Check(kind, tuple(ids)))
 
 
 def _alone(criterion: Criterion) -> Criterion:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from medenv.consultation.briefing import describe
 from medenv.consultation.views import JudgeView, Message
 
-__all__ = ["conversation"]
+from .fence import BAR, harmless
+
+__all__ = ["conversation", "written"]
 
 
 def conversation(view: JudgeView) -> tuple[Message, ...]:
@@ -16,6 +18,17 @@ def conversation(view: JudgeView) -> tuple[Message, ...]:
     It opens with what the doctor knew at the door, and the chief complaint. The truth is not in it.
     """
     return tuple(_messages(view))
+
+
+def written(messages: Sequence[Message]) -> int:
+    """How long all but the patient's words is, behind a fence and in bytes of UTF-8."""
+    lines = (
+        f"{BAR}{line}\n"
+        for message in messages
+        if message.role != "user"
+        for line in harmless(message.content).split("\n")
+    )
+    return sum(len(line.encode()) for line in lines)
 
 
 def _messages(view: JudgeView) -> Iterator[Message]:

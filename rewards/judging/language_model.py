@@ -5,6 +5,9 @@ they go to one replica, which computes that beginning once. Criteria with negati
 under the template of the positive ones, models take "yes, it happened" for praise. What was said stands behind a fence
 (`fence.py`). The answer is held to a JSON Schema; one with a defect is asked for again, and a criterion on which no
 usable answer comes is left unscored, which makes the episode invalid.
+
+A doctor who talks until no model can read it all must not be spared the verdicts by that. Where its words, with what
+its commands brought up, are longer than `longest`, no model is asked: no merit is met and every fault is.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from medenv.errors import BackendError, MedenvError
 
 from ..rubric import Criterion
 from ..scoring import Verdict
-from .conversation import conversation
+from .conversation import conversation, written
 from .costs import Costs
 from .fence import Fenced, fenced
 from .questions import PACKAGE, Question, questions
@@ -46,6 +49,9 @@ class LanguageModelJudge:
         temperature: At least 0, of the first request; later ones are sampled.
         max_tokens: The longest explanation, at least 1.
         prompts: A .toml file of prompts, or "en" or "zh"; without it those of the language, or English.
+        longest: The most that is read of what a doctor said and brought up, in bytes of UTF-8 as it stands in a prompt,
+            at least 1. A tokenizer makes no more tokens than bytes, and of English about a quarter as many, so set it
+            by the context of the model.
     """
 
     def __init__(
@@ -58,11 +64,12 @@ class LanguageModelJudge:
         temperature: float = 0.0,
         max_tokens: int = 256,
         prompts: str | Path | None = None,
+        longest: int = 65536,
     ) -> None:
-        if not (at_once is None or at_once >= 1) or retries < 0 or temperature < 0 or max_tokens < 1:
+        if not (at_once is None or at_once >= 1) or retries < 0 or temperature < 0 or min(max_tokens, longest) < 1:
             raise MedenvError(
-                "expected at_once and max_tokens of at least 1, retries and temperature of at least 0, "
-                f"got {at_once}, {max_tokens}, {retries} and {temperature}"
+                "expected at_once, max_tokens and longest of at least 1, retries and temperature of at least 0, "
+                f"got {at_once}, {max_tokens}, {longest}, {retries} and {temperature}"
             )
         self.backend = backends.get(backend)() if isinstance(backend, str) else backend
         self.at_once = at_once
@@ -70,6 +77,7 @@ class LanguageModelJudge:
         self.retries = retries
         self.temperature = temperature
         self.max_tokens = max_tokens
+        self.longest = longest
         self.prompts = None if prompts is None else load_prompts(PACKAGE, prompts)
         model = getattr(self.backend, "model", None)
         self.model = model if isinstance(model, str) else None
@@ -88,6 +96,7 @@ class LanguageModelJudge:
             "seed": self.seed,
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
+            "longest": self.longest,
             "prompts": "+".join(text.digest for text in texts),
             "backend": name_of(self.backend),
             "model": self.model or "?",
@@ -102,7 +111,12 @@ class LanguageModelJudge:
 
     async def judge(self, criteria: Sequence[Criterion], view: JudgeView) -> list[Verdict]:
         """One verdict for each criterion, in their order; unscored where the model gave none."""
-        return await self.verdicts(criteria, conversation(view), language=view.record.language)
+        messages = conversation(view)
+        if (length := written(messages)) > self.longest:
+            reason = f"the doctor wrote and brought up {length} bytes, of which a judge reads at most {self.longest}"
+            self.costs.add_judgement(len(criteria), 0, 0.0)
+            return [Verdict(criterion.id, criterion.points < 0, reason) for criterion in criteria]
+        return await self.verdicts(criteria, messages, language=view.record.language)
 
     async def verdicts(
         self, criteria: Sequence[Criterion], messages: Sequence[Message], *, language: str = "en"

@@ -13,6 +13,8 @@ from medenv.rewards import Check, check_kinds, holds
 COLCHICINE = ("colchicine",)
 CLOSING = "It started suddenly, you have no fever, and the joint aspiration shows crystals. Come back if it gets worse."
 
+TOLD = "It began suddenly last night."
+
 CASES = {
     "disclosed": (("fever",), 1, ["Any fever?"], ["Where do you live?"]),
     "asked_topic": (("ideas", "concerns"), 2, ["What do you think it is? What worries you about it?"], ["What worries you?"]),
@@ -30,6 +32,23 @@ CASES = {
     "cited": ((), 2, ["When did it start? Any fever?\nORDER: joint aspiration", f"{CLOSING}\nDIAGNOSIS: gout"],
               [f"{CLOSING}\nDIAGNOSIS: gout"]),
     "closed": ((), 1, [f"{CLOSING}\nDIAGNOSIS: gout\nPLAN: rest"], ["DIAGNOSIS: gout\nPLAN: rest"]),
+    "planned_items": ((COLCHICINE[0] + " 500 micrograms twice a day",), 1, ["DIAGNOSIS: x\nPLAN: colchicine"],
+                      ["DIAGNOSIS: x\nPLAN: rest"]),
+    "checked_back": ((), 1, ["When did it start?", f"{TOLD} Do you have any questions?\nDIAGNOSIS: x"],
+                     ["When did it start?", "Do you have any questions?\nDIAGNOSIS: x"]),
+    "explained": ((COLCHICINE[0] + " 500 micrograms twice a day",), 1,
+                  ["When did it start?", f"I think this is gout. {TOLD}\nDIAGNOSIS: gout\nPLAN: colchicine"],
+                  ["When did it start?", f"{TOLD}\nDIAGNOSIS: gout\nPLAN: colchicine"]),
+    "told_diagnosis": (("gout",), 1, ["I think this is gout.\nDIAGNOSIS: gout; x"],
+                       ["I think this is gout.\nDIAGNOSIS: x; gout"]),
+    "told_kindly": (("gout",), 1, ["I'm so sorry to tell you, but this is gout.\nDIAGNOSIS: gout"],
+                    ["This is gout.\nDIAGNOSIS: gout"]),
+    "known": (("fever", "onset"), 2, ["When did it start?", "Any fever?", "DIAGNOSIS: x\nPLAN: rest"],
+              ["When did it start?", "Any fever?", "DIAGNOSIS: x"]),
+    "unknown": (("fever", "onset"), 2, ["DIAGNOSIS: x\nPLAN: rest"], ["Any fever?", "DIAGNOSIS: x\nPLAN: rest"]),
+    "heard": (("fever",), 1, ["Any fever?", "I'm so sorry to hear that."], ["I'm so sorry to hear that.", "Any fever?", "Ok."]),
+    "dismissed": (("fever",), 1, ["Any fever?", "Pull yourself together."], ["Pull yourself together.", "Any fever?"]),
+    "taken_over": (("onset",), 1, ["DIAGNOSIS: pain"], ["DIAGNOSIS: gout"]),
     "repeated": ((), 2, ["Any fever?"] * 3, ["Any fever?"] * 2),
     "unheard": ((), 2, ["Any fever? Any allergies? When did it start? Do you smoke? Do you drink? Who lives with you?"],
                 ["Any fever? Any allergies?"]),
@@ -85,3 +104,16 @@ def test_findings_may_have_to_be_certain_ones(record):
     assert holds(Check("cited", ("onset", "aspirate")), view)
     assert not holds(Check("cited", ("fever", "aspirate")), view)
     assert holds(Check("cited"), view)
+
+
+@pytest.mark.parametrize("kind", ["closed", "probabilities"])
+def test_a_closing_may_have_to_rest_on_findings(record, kind):
+    closing = f"{CLOSING}\nDIAGNOSIS: gout (0.7); x (0.2)\nPLAN: rest"
+    blind = consult(record, ["Where do you live?", closing])
+    informed = consult(record, ["When did it start? Any fever?\nORDER: joint aspiration", closing])
+    assert holds(Check(kind), blind)
+    assert not holds(Check(kind, ("key",), 2), blind)
+    assert holds(Check(kind, ("key",), 2), informed)
+    assert holds(Check(kind, ("key",), 99), informed)  # no more than there are
+    at_once = consult(record, [f"When did it start? Any fever?\n{closing}"])
+    assert not holds(Check(kind, ("key",), 2), at_once)

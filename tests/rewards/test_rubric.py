@@ -54,7 +54,8 @@ def test_the_truth_is_in_the_rubric_and_in_no_general_criterion(record):
 
 def test_what_each_dimension_holds(record):
     by_id = {criterion.id: criterion for criterion in record_rubric(record).criteria}
-    assert by_id["history.fever"].axis == "safety"  # a red flag
+    assert by_id["history.fever"].axis == "consultation_logic"  # one finding alone, red flag or not
+    assert by_id["safety.signs.0"].axis == "safety"
     assert by_id["history.onset"].axis == "consultation_logic"
     assert by_id["exam.aspirate"].axis == "diagnostic_accuracy"
     assert by_id["plan.0"].axis == "treatment"
@@ -75,4 +76,4 @@ def test_safety_nets_and_worries_of_the_library_have_their_dimensions():
             if item.kind == "advice" and item.essential:
                 assert by_id[f"plan.{index}"].axis == "safety"
         assert any(c.axis == "safety" and c.points < 0 for c in by_id.values())
-        assert len(by_id) <= 64
+        assert len(by_id) <= 80

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import json
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from medenv.consultation.views import JudgeView, Message
 from medenv.errors import BackendError, MedenvError
 from medenv.personas import Persona
 from medenv.rewards import Criterion, LanguageModelJudge, Verdict, judges
-from medenv.rewards.judging.conversation import conversation
+from medenv.rewards.judging.conversation import conversation, written
 from medenv.testing.models import Recording
 
 from .conftest import answer, literal
@@ -408,9 +409,56 @@ def test_the_id_names_the_model_where_it_is_known():
 
 @pytest.mark.parametrize("wrong", [{"at_once": 0}, {"retries": -1}, {"temperature": -0.1}, {"max_tokens": 0}])
 def test_settings_out_of_range(model, wrong):
-    with pytest.raises(MedenvError, match="expected at_once and max_tokens of at least 1"):
+    with pytest.raises(MedenvError, match="expected at_once, max_tokens and longest of at least 1"):
         LanguageModelJudge(model, **wrong)
 
 
 def test_it_is_registered():
     assert judges.get("language-model") is LanguageModelJudge
+
+
+def talkative(record: medenv.Record, words: str, turns: int) -> JudgeView:
+    episode = Episode(Scenario(record, Persona("test"), 1, max_turns=turns))
+    while not episode.over:
+        episode.step(DOCTOR, words)
+        play_now(episode, {PATIENT: ScriptedPatient()}, until=DOCTOR)
+    return episode.judge_view()
+
+
+SIGNED = (Criterion("good", "Greets.", 2, "communication"), Criterion("bad", "Plans harm.", -10, "safety", veto=True))
+
+
+@pytest.mark.parametrize("words", ["word " * 1600, "\U0001f600" * 2000, "a\n" * 4000, "\u4e2d" * 2700])
+def test_nobody_talks_himself_out_of_the_verdicts(record, words):
+    model = Recording(ScriptedBackend(literal))
+    view = talkative(record, words, 20)
+    verdicts = asyncio.run(judges.get("language-model")(model).judge(SIGNED, view))
+    assert met(verdicts) == [False, True]
+    assert all("bytes, of which a judge reads at most 65536" in verdict.reason for verdict in verdicts)
+    assert not model.requests
+
+
+def test_the_limit_is_of_what_the_doctor_wrote(record):
+    view = talkative(record, "What brings you in?", 3)
+    long = dataclasses.replace(
+        view, turns=tuple(dataclasses.replace(turn, reply="Well. " * 20000) for turn in view.turns)
+    )
+    length = written(conversation(view))
+    assert written(conversation(long)) == length
+    for limit, asked in ((length, True), (length - 1, False)):
+        model = Recording(ScriptedBackend(literal))
+        asyncio.run(LanguageModelJudge(model, longest=limit).judge(SIGNED, long))
+        assert bool(model.requests) == asked
+
+
+@pytest.mark.parametrize("doctor", ["oracle", "checklist", "random"])
+def test_an_honest_doctor_is_far_below_the_limit(doctor):
+    longest = max(written(conversation(view_of(record, doctor))) for record in medenv.load_records("library"))
+    assert longest < LanguageModelJudge(Recording(ScriptedBackend(literal))).longest / 4
+
+
+def test_other_limits_are_other_judges():
+    one, two = (LanguageModelJudge(ScriptedBackend(literal), longest=longest) for longest in (100, 200))
+    assert one.id != two.id
+    with pytest.raises(MedenvError, match="longest of at least 1"):
+        LanguageModelJudge(ScriptedBackend(literal), longest=0)
