@@ -85,7 +85,10 @@ class Examples:
             share = times / (times + sizes[labels] / _OFTEN)
             weights = rarity[word] * (rarity[word] / lengths[at])
             places, shares = np.concatenate((at, size + labels)), np.concatenate((weights, telling * share))
-            everywhere = np.bincount(places, shares, size + len(sizes)) if len(places) > _COMMON else None
+            everywhere = None
+            if len(places) > _COMMON:
+                everywhere = np.zeros(size + len(sizes))
+                everywhere[places] = shares
             self._uses[word] = _Use(rarity[word], telling, places, shares, everywhere)
         self._unknown = _Use(
             sqrt(_UNKNOWN) * (log(size + 1) + 1),

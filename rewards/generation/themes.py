@@ -7,9 +7,10 @@ finding is a matter of consultation logic; a few of them together are a matter o
 most of what a theme asks for is paid once already. Nearly all that praise ask that the doctor plans or closes as well:
 whoever only asks, or only says what sounds well, has hardly any of them.
 
-Themes of blame are no themes of praise turned round. To plan with no danger sign known, to take over the patient's own wrong guess, to order costly tests that change nothing and to brush the patient
-off are each worse than to leave one thing out. A doctor who does part of the work does not meet the first, and one
-who never plans or closes meets at most the last two.
+Themes of blame are no themes of praise turned round. To plan with no danger sign known, to take over the patient's
+own wrong guess, to order costly tests that change nothing and to brush the patient off are each worse than to leave
+one thing out. A doctor who does part of the work does not meet the first, and one who never plans or closes meets at
+most the last two.
 """
 
 from __future__ import annotations
