@@ -58,6 +58,8 @@ from medenv.records.record import topics
 from medenv.rollout import Planned, Trajectory, collect, make_plan
 
 MAX_TURNS = 20
+APART = 0.001
+"""Seconds between the beginnings of the first consultations, so that they do not stay in step."""
 QUESTIONS = (8, 16)
 """The fewest and the most that a doctor asks before the diagnosis."""
 STRIDE = 20
@@ -179,7 +181,7 @@ async def consultations(at_once: int, episodes: int, latency: float) -> dict[str
 
     gc.collect()
     processor, start = time.process_time(), time.perf_counter()
-    async for trajectory in collect(task, doctor, taken(), concurrency=at_once):
+    async for trajectory in collect(task, doctor, taken(), concurrency=at_once, apart=APART):
         turns += len(trajectory.turns)
         if trajectory.failure is not None:
             raise RuntimeError(f"expected valid episodes, got {trajectory.failure}")

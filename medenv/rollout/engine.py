@@ -37,9 +37,6 @@ Doctor: TypeAlias = str | Seat | Privileged
 """An id of `medenv.agents.doctors`, the folder of a saved policy, or a seat."""
 
 POLICY = "medenv.agents.doctors.language_model:load_doctor"
-APART = 0.001
-"""Seconds from the beginning of one of the first episodes to the next. Episodes that begin at once stay in step: all of
-them wait for the model at the same time, and then all of them for the processor."""
 
 
 class TaskOptions(TypedDict, total=False):
@@ -155,7 +152,7 @@ async def arollout(
 
 
 async def collect(
-    task: Task, doctor: Seat | Privileged, plan: Iterable[Planned], *, concurrency: int = 64
+    task: Task, doctor: Seat | Privileged, plan: Iterable[Planned], *, concurrency: int = 64, apart: float = 0.0
 ) -> AsyncGenerator[Trajectory, None]:
     """Plays the episodes of a plan and yields each trajectory as soon as it is there, in any order.
 
@@ -164,6 +161,9 @@ async def collect(
         doctor: Who is played.
         plan: The episodes; see `make_plan`.
         concurrency: How many are played at the same time, at least 1.
+        apart: Seconds from the beginning of one of the first episodes to the next. Against a server, 0.001 keeps a
+            thousand episodes out of step, which else wait for the model all at once and then all for the processor; a
+            model in this process wants them in step, to batch what they ask.
 
     Raises:
         RunError: `concurrency` is out of range.
@@ -171,7 +171,7 @@ async def collect(
     if concurrency < 1:
         raise RunError(f"expected concurrency of at least 1, got {concurrency}")
     waiting = iter(plan)
-    delays = itertools.chain((APART * i for i in range(concurrency)), itertools.repeat(0.0))
+    delays = itertools.chain((apart * i for i in range(concurrency)), itertools.repeat(0.0))
     ended: asyncio.Queue[asyncio.Task[Trajectory]] = asyncio.Queue()
     running: set[asyncio.Task[Trajectory]] = set()
     try:

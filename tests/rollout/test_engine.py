@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 from contextlib import aclosing
 
@@ -18,7 +17,6 @@ from medenv.records import load_records
 from medenv.rewards import RuleJudge
 from medenv.rollout import Trajectory, arollout, collect, make_plan, rollout
 
-engine = importlib.import_module("medenv.rollout.engine")
 SECRET = "SECRET-7f3a"
 
 
@@ -74,9 +72,7 @@ def test_concurrency_is_bounded_and_used(chatty, concurrency):
     assert doctor.most == concurrency
 
 
-def test_first_episodes_do_not_begin_in_step(monkeypatch):
-    """In step, all would wait for the model at the same time and then all for the processor."""
-    monkeypatch.setattr(engine, "APART", 0.03)
+def test_first_episodes_begin_apart_where_that_is_asked_for():
     begun = []
 
     class Hurried:
@@ -84,12 +80,15 @@ def test_first_episodes_do_not_begin_in_step(monkeypatch):
             begun.append(asyncio.get_running_loop().time())
             return "DIAGNOSIS: influenza"
 
-    rollout(Hurried(), episodes=10, concurrency=10)
-    assert begun[-1] - begun[0] >= 0.15
+    async def played(episodes, concurrency, apart):
+        begun.clear()
+        task = make_task()
+        plan = make_plan(task, groups=episodes)
+        return [one async for one in collect(task, Hurried(), plan, concurrency=concurrency, apart=apart)]
 
-    begun.clear()
-    monkeypatch.setattr(engine, "APART", 30.0)
-    rollout(Hurried(), episodes=3, concurrency=1)
+    assert len(asyncio.run(played(10, 10, 0.03))) == 10
+    assert begun[-1] - begun[0] >= 0.15
+    asyncio.run(played(3, 1, 30.0))
     assert begun[-1] - begun[0] < 30, "who takes a seat that became free waits for nothing"
 
 
