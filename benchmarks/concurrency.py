@@ -17,9 +17,10 @@ environments, whose `step` sleeps 500 ms and returns a constant; its threads are
 Rates are calls a second. "full" counts the calls that end between the first one that is sent and the moment the last
 episode of the plan begins, in which every seat is taken: with the start, without the tail. "whole" counts everything up
 to the last score, with the tail, in which seats stay empty because the plan is at its end. What is made once a process
-is made before the clock starts, and `gc.freeze()` keeps Python from walking through it again and again, for all that is
-run in this process; it is advised to whoever plays thousands of episodes. "milliseconds_per_call" is
-the processor time of the process, with the event loop and the backend. Above 0.49 one core cannot reach the ideal.
+is made before the clock starts, and Python's collector of cycles is told, for all that is run in this process, to leave
+that alone (`gc.freeze()`) and to look less often (`gc.set_threshold`); both are advised to whoever plays thousands of
+episodes. "milliseconds_per_call" is the processor time of the process, with the event loop and the backend. Above 0.49
+one core cannot reach the ideal.
 "load_before" is the load average of the machine when the run began: figures count only where it was idle.
 
 "memory" plays episodes through `collect`, which keeps none of them, in processes of their own: what is resident after
@@ -60,6 +61,8 @@ from medenv.rollout import Planned, Trajectory, collect, make_plan
 MAX_TURNS = 20
 APART = 0.001
 """Seconds between the beginnings of the first consultations, so that they do not stay in step."""
+COLLECTED_EVERY = 20_000
+"""New objects after which Python looks for cycles; its default, 700, is a few model calls here."""
 QUESTIONS = (8, 16)
 """The fewest and the most that a doctor asks before the diagnosis."""
 STRIDE = 20
@@ -324,6 +327,7 @@ def main() -> None:
     asyncio.run(consultations(64, 64, 0.0))
     gc.collect()
     gc.freeze()
+    gc.set_threshold(COLLECTED_EVERY)
     passes: dict[str, list[dict[str, Any]]] = {"medenv": [], "asyncio": [], "gem": []}
     for _ in range(options.repetitions):
         passes["medenv"].append(asyncio.run(consultations(at_once, options.episodes, latency)))

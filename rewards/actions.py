@@ -22,7 +22,7 @@ _OTHER_WORDS = 12
 
 
 def actions(item: str, truth: Truth) -> int:
-    """How many actions an item of a plan counts for, at least one.
+    """How many actions an item of a plan counts for, at least one; what the truth plans as one action is one.
 
     Known treatments are those of the knowledge base and of the truth. A name counts once, by its longest form, and
     what is no name counts by its words, so that a list of unknown names is a list too.
@@ -33,6 +33,8 @@ def actions(item: str, truth: Truth) -> int:
 @lru_cache(maxsize=8192)
 def _counted(item: str, own: frozenset[_Name]) -> int:
     left = set(words(item))
+    if left in own:
+        return 1
     named = 0
     for name in sorted({*_known(left), *own}, key=lambda name: (-len(name), sorted(name))):
         if name <= left:

@@ -187,7 +187,7 @@ def _plan(
 
 
 def _citable(knowledge: KnowledgeBase, evidence: Evidence, rng: random.Random) -> list[str]:
-    """What speaks for a diagnosis: symptoms that are there, and results that are not normal."""
+    """What speaks for a diagnosis: symptoms that are there, and what results that are not normal showed."""
     named = [
         knowledge.findings[key].synonyms[0]
         for key, value in evidence.findings.items()
@@ -195,11 +195,20 @@ def _citable(knowledge: KnowledgeBase, evidence: Evidence, rng: random.Random) -
     ]
     for key, value in evidence.exams.items():
         exam = knowledge.exams[key]
-        if not any(outcome.normal for outcome in exam.outcomes if outcome.id == value):
-            named.append(exam.name)
+        outcome = next(outcome for outcome in exam.outcomes if outcome.id == value)
+        if not outcome.normal:
+            named.append(_shown(outcome.result) or exam.name)
     return rng.sample(named, len(named))
 
 
+def _shown(result: str) -> str:
+    """The longest part of a result that reads without its numbers; empty where there is none."""
+    parts = _PART.split(_SLOT.sub(_NUMBER, result))
+    return max((part.strip() for part in parts if _NUMBER not in part), key=len)
+
+
+_NUMBER = "\0"
+_PART = re.compile(r"[,;]|\.(?!\d)")
 _SLOT = re.compile(r"\{\w+(?:\.\d+)?(?:\.\.[\d.]+)?\}")
 _PATIENT = re.compile(r"a (female|male|person) patient, (\d+(?:\.\d+)?) (year|month|week|day)s? old")
 

@@ -54,6 +54,7 @@ def test_every_item_of_a_record_is_one_action(source):
 @pytest.mark.parametrize("source", ["library", "synthetic:96"])
 def test_the_plan_of_the_oracle_is_within_the_limit(source):
     for record in medenv.load_records(source):
+        assert all(actions(item, record.truth) == 1 for item in _plan(record))
         if len(record.truth.plan) <= PLAN_ACTIONS:
             assert sum(actions(item, record.truth) for item in _plan(record)) <= PLAN_ACTIONS
 
