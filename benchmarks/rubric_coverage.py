@@ -61,6 +61,8 @@ FACTS = {
     "taken_over": (),
 }
 """Checks that name facts, each with the behaviour that it asks for besides."""
+EXAMS = ("ordered", "tested_first", "untested")
+"""Checks that name exams."""
 ACTIONS: Mapping[str, tuple[str, ...]] = {"planned_items": (), "explained": ("explanation",)}
 """Checks that name plan items by their actions, likewise."""
 PERSPECTIVE = frozenset(("ideas", "concerns", "expectations"))
@@ -77,7 +79,7 @@ def about(check: Check | None, record: Record) -> frozenset[str]:
 
 def _about(check: Check, record: Record) -> Iterator[str]:
     truth, of = record.truth, set(check.of)
-    if check.kind == "ordered":
+    if check.kind in EXAMS:
         yield from (f"exam:{id}" for id in check.of)
     elif check.kind in FACTS:
         yield from (f"fact:{id}" for id in check.of)

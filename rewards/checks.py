@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TypeAlias
 
 from medenv.consultation.matching import mentions, same_name
@@ -210,8 +210,7 @@ def _grounded(view: JudgeView, check: Check) -> bool:
     facts = {fact.id for fact in view.record.facts if fact.must_ask or fact.red_flag}
     exams = {exam.id for exam in view.record.exams if exam.key}
     before = view.turns[:-1]
-    found = facts & {id for turn in before for id in turn.entry.disclosed}
-    found |= exams & {result.exam for turn in before for result in turn.results if result.exam}
+    found = (facts & _told(before)) | (exams & _tested(before))
     return len(found) >= min(check.at_least, len(facts | exams))
 
 
@@ -283,26 +282,45 @@ def _told_kindly(view: JudgeView, check: Check) -> bool:
     return _told_diagnosis(view, check) and "empathy" in view.turns[-1].entry.signs
 
 
-def _before_plan(view: JudgeView) -> set[str] | None:
-    """The facts told before the message that first held a plan; none where nothing was planned."""
-    for at, turn in enumerate(view.turns):
-        if turn.acts.plan or turn.acts.referrals:
-            return {fact for earlier in view.turns[:at] for fact in earlier.entry.disclosed}
-    return None
+def _before_plan(view: JudgeView) -> Sequence[Turn] | None:
+    """The turns before the message that first held a plan; none where nothing was planned."""
+    return next((view.turns[:at] for at, turn in enumerate(view.turns) if turn.acts.plan or turn.acts.referrals), None)
+
+
+def _told(turns: Sequence[Turn]) -> set[str]:
+    return {fact for turn in turns for fact in turn.entry.disclosed}
+
+
+def _tested(turns: Sequence[Turn]) -> set[str]:
+    return {result.exam for turn in turns for result in turn.results if result.exam}
 
 
 @_check
 def _known(view: JudgeView, check: Check) -> bool:
     """Something was planned, and at least `at_least` of the facts `of` had been told before."""
-    told = _before_plan(view)
-    return told is not None and len(told & set(check.of)) >= check.at_least
+    before = _before_plan(view)
+    return before is not None and len(_told(before) & set(check.of)) >= check.at_least
 
 
 @_check
 def _unknown(view: JudgeView, check: Check) -> bool:
     """Something was planned, and at least `at_least` of the facts `of` had not been told before."""
-    told = _before_plan(view)
-    return told is not None and len(set(check.of) - told) >= check.at_least
+    before = _before_plan(view)
+    return before is not None and len(set(check.of) - _told(before)) >= check.at_least
+
+
+@_check
+def _tested_first(view: JudgeView, check: Check) -> bool:
+    """Something was planned, and at least `at_least` of the exams `of` had been ordered before."""
+    before = _before_plan(view)
+    return before is not None and len(_tested(before) & set(check.of)) >= check.at_least
+
+
+@_check
+def _untested(view: JudgeView, check: Check) -> bool:
+    """Something was planned, and at least `at_least` of the exams `of` had not been ordered before."""
+    before = _before_plan(view)
+    return before is not None and len(set(check.of) - _tested(before)) >= check.at_least
 
 
 @_check

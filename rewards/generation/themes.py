@@ -103,9 +103,30 @@ def _safety(record: Record) -> Iterator[Criterion]:
         yield _theme(f"safety.treatment.{n}", text, "safety", "known", _facts(facts))
     for n, items in enumerate(_parts(protecting(record))):
         yield _theme(f"safety.watch.{n}", "Plans what keeps the patient safe", "safety", "planned_items", _acts(items))
-    if signs:
-        text, first = "Plans knowing none of what tells danger here", _facts(signs[:THEME])
-        yield _theme("safety.unasked", text, "safety", "unknown", first, len(first))
+    for n, exams in enumerate(_parts(_state(record))):
+        text, key = "Examines or tests before planning what tells how ill the patient is", sum(e.key for e in exams)
+        yield _theme(f"safety.state.{n}", text, "safety", "tested_first", _exams(exams), max(1, key))
+    blind = (
+        ("safety.unasked", "Plans knowing none of what tells danger here", "unknown", _facts(signs)),
+        (
+            "safety.untested",
+            "Plans with none of these ordered, which decide the case",
+            "untested",
+            _exams(_key(record)),
+        ),
+    )
+    for id, text, kind, things in blind:
+        if first := things[:THEME]:
+            yield _theme(id, text, "safety", kind, first, len(first))
+
+
+def _state(record: Record) -> list[Exam]:
+    """What shows how ill a patient is: the key exams of bedside and laboratory, and a few others at the bedside."""
+    near = [exam for exam in record.exams if exam.kind == "bedside" and not exam.invasive]
+    labs = [exam for exam in record.exams if exam.kind == "lab" and exam.key and not exam.invasive]
+    key = [exam for exam in near if exam.key]
+    others = sorted((exam for exam in near if not exam.key), key=lambda exam: exam.cost)
+    return [*key, *others[: max(0, THEME - len(key))], *labs]
 
 
 def _logic(record: Record, key: Sequence[Fact]) -> Iterator[Criterion]:

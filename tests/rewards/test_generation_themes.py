@@ -22,16 +22,16 @@ from medenv.testing import cheats
 
 RECORDS = [*load_records("library"), *load_records("synthetic:96")]
 FACTS = {"known", "unknown", "heard", "dismissed", "taken_over"}
-EXAMS = {"ordered"}
+EXAMS = {"ordered", "tested_first", "untested"}
 ACTIONS = {"planned_items", "explained"}
 DIAGNOSIS = {"told_diagnosis", "told_kindly"}
 KINDS = {
-    "safety.signs", "safety.treatment", "safety.watch", "safety.unasked", "history.further",
-    "exam.cheap", "communication.hard", "communication.life", "communication.advice",
+    "safety.signs", "safety.treatment", "safety.watch", "safety.state", "safety.unasked", "safety.untested",
+    "history.further", "exam.cheap", "communication.hard", "communication.life", "communication.advice",
     "communication.dismissal", "communication.news", "clarity.diagnosis", "clarity.answer", "clarity.plan",
     "evidence.tests", "evidence.needless", "treatment.beyond", "diagnosis.guess",
 }  # fmt: skip
-BLAME = {"safety.unasked", "communication.dismissal", "evidence.needless", "diagnosis.guess"}
+BLAME = {"safety.unasked", "safety.untested", "communication.dismissal", "evidence.needless", "diagnosis.guess"}
 
 
 def kind_of(id):
@@ -67,7 +67,7 @@ def test_what_a_theme_names_is_there_and_is_not_much(record):
     exams = {exam.id: exam.name for exam in record.exams}
     actions = {item.action: item.action for item in record.truth.plan}
     found = list(themes(record, [f for f in record.facts if f.must_ask or f.red_flag]))
-    assert len({criterion.id for criterion in found}) == len(found) <= 26
+    assert len({criterion.id for criterion in found}) == len(found) <= 29
     for criterion in found:
         check, kind = criterion.check, kind_of(criterion.id)
         assert kind in KINDS
@@ -184,6 +184,8 @@ PLAN = "DIAGNOSIS: gout\nPLAN: colchicine"
         ("safety.signs.0", ["Any fever?", PLAN], ["Any fever?"]),
         ("safety.treatment.0", ["Any allergies?", PLAN], [f"Any allergies?\n{PLAN}"]),
         ("safety.unasked", [PLAN], ["DIAGNOSIS: gout"]),
+        ("safety.state.0", ["ORDER: vital signs", PLAN], [f"ORDER: vital signs\n{PLAN}"]),
+        ("safety.untested", [PLAN], ["ORDER: serum urate; joint aspiration", PLAN]),
         ("exam.cheap", ["ORDER: serum urate"], ["ORDER: MRI knee"]),
         ("evidence.needless", ["ORDER: MRI knee"], ["ORDER: serum urate"]),
         ("treatment.beyond", ["DIAGNOSIS: gout\nPLAN: alcohol reduction"], [PLAN]),
