@@ -18,8 +18,9 @@ ask the same of it: a criterion about a delayed test and one about a test left o
 
 Baichuan-M2 (arXiv 2509.02208) reports that 92.7 % of generated rubrics matched an expert's in dimension and intent, on
 100 cases, judged by people. Whether its "rubric" is one criterion or all of a case it does not say; both are printed.
-The rules were changed with the development half in view. Of the held-out half only the totals were ever looked at, but
-these were looked at after each change, so they are a little too good.
+The rules were changed with the development set in view, and at the end with that of the second author. Of the held-out
+set only the totals were ever looked at, but these were looked at after each change, so they are a little too good.
+"expert_criteria_beyond_the_record" counts criteria that ask for nothing the record holds, which no rule can cover.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from medenv.rewards import AXES, Check, Criterion
 from medenv.rewards.generation import RecordRubrics, RubricGenerator
 
 HERE = Path(__file__).parent / "expert_rubrics"
-HALVES = ("development", "held_out")
+SETS = ("development", "second_author", "held_out")
 PUBLISHED = 0.927
 SIGNS = {"empathy": "empathy", "explanation": "explanation", "safety_net": "safety-net", "greeting": "greeting"}
 BEHAVIOUR = {
@@ -125,7 +126,7 @@ def narrow(generated: Criterion, record: Record) -> bool:
 
 
 async def counted(generator: RubricGenerator, rows: Sequence[Mapping[str, Any]], misses: list[str]) -> dict[str, Any]:
-    """The numbers of one half; `misses` takes a line for each expert criterion that is not covered."""
+    """The numbers of one set; `misses` takes a line for each expert criterion that is not covered."""
     records = {record.id: record for record in load_records("library")}
     totals: Counter[str] = Counter()
     by_axis: dict[str, Counter[str]] = {}
@@ -159,6 +160,7 @@ async def counted(generator: RubricGenerator, rows: Sequence[Mapping[str, Any]],
                 ("intent", bool(alike)),
                 ("full", set(expert["about"]) <= everything),
                 ("case", set(intent(expert)) <= everything),
+                ("beyond", all(id.startswith("other:") for id in expert["about"])),
             ):
                 totals[name] += holds
                 axis[name] += holds
@@ -182,6 +184,7 @@ async def counted(generator: RubricGenerator, rows: Sequence[Mapping[str, Any]],
         "rubrics": totals["rubrics"],
         "rubrics_failed": totals["failed"],
         "expert_criteria": totals["expert"],
+        "expert_criteria_beyond_the_record": totals["beyond"],
         "generated_criteria": totals["generated"],
         "generated_without_check": totals["unchecked"],
         "covered_in_dimension_and_intent": _share(totals["covered"], totals["expert"]),
@@ -209,9 +212,9 @@ def _share(part: int, whole: int) -> float | None:
 def measure(generator: RubricGenerator, misses: Mapping[str, list[str]]) -> dict[str, Any]:
     async def both() -> dict[str, Any]:
         found = {}
-        for half in HALVES:
-            rows = json.loads((HERE / f"{half}.json").read_text("utf-8"))["rubrics"]
-            found[half] = await counted(generator, rows, misses[half])
+        for name in SETS:
+            rows = json.loads((HERE / f"{name}.json").read_text("utf-8"))["rubrics"]
+            found[name] = await counted(generator, rows, misses[name])
         return found
 
     return asyncio.run(both())
@@ -223,7 +226,7 @@ def main() -> None:
     parser.add_argument("--server", help="URL of a server whose model writes rubrics as well")
     parser.add_argument("--model", help="the name of that model")
     parser.add_argument("--cache", type=Path, help="a folder that keeps the rubrics of the model")
-    parser.add_argument("--misses", action="store_true", help="show what is not covered, in the development half alone")
+    parser.add_argument("--misses", action="store_true", help="show what is not covered, but never of the held-out set")
     given = parser.parse_args()
     generators: dict[str, RubricGenerator] = {"rules": RecordRubrics()}
     if given.server:
@@ -234,10 +237,10 @@ def main() -> None:
         generators["model"] = ModelRubrics(VllmServer(given.server, given.model), cache=RubricCache(given.cache))
     result: dict[str, Any] = {"published": PUBLISHED}
     for name, generator in generators.items():
-        misses: dict[str, list[str]] = {half: [] for half in HALVES}
+        misses: dict[str, list[str]] = {part: [] for part in SETS}
         result[name] = {"id": getattr(generator, "id", name), **measure(generator, misses)}
         if given.misses:
-            print("\n".join(misses["development"]))
+            print("\n".join([*misses["development"], *misses["second_author"]]))
     print(json.dumps(result, indent=1))
     if given.out:
         given.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")

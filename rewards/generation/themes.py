@@ -41,6 +41,8 @@ LIFE = ("hpi.impact", "social.occupation", "social.living", "social.stress", "so
 """Topics about the life that an illness meets."""
 STOPPING = ("stop", "withhold", "hold", "avoid", "discontinue", "omit", "suspend", "pause")
 """What an action begins with that keeps something away from the patient."""
+SAYING = ("telling", "reassur", "promising", "blaming", "disclosing", "revealing", "informing", "threatening")
+"""What a contraindicated action begins with that harms by words."""
 COSTLY = 4
 """From this cost on, in full blood counts, a test has to be worth it."""
 RARE = 2
@@ -155,9 +157,13 @@ def _communication(record: Record) -> Iterator[Criterion]:
     if advice := [item for item in record.truth.plan if item.kind == "advice"][:THEME]:
         text = "Explains itself, naming a finding, in the message that closes, and advises"
         yield _theme("communication.advice", text, axis, "explained", _acts(advice))
-    if sensitive := [*hard, *_of(record, FEELINGS), *mind][:THEME]:
+    for n, sensitive in enumerate(_parts([*hard, *_of(record, FEELINGS), *mind])):
         text = "Brushes the patient off after being told"
-        yield _theme("communication.dismissal", text, axis, "dismissed", _facts(sensitive), 1)
+        yield _theme(f"communication.dismissal.{n}", text, axis, "dismissed", _facts(sensitive), 1)
+    if said := [harm for harm in record.truth.contraindicated if harm.action.lower().startswith(SAYING)][:THEME]:
+        names = tuple(name for harm in said for name in harm.names)
+        text = f"Says what harms here: {'; '.join(harm.action for harm in said)}."
+        yield Criterion("communication.harm", text, points("communication.harm"), axis, check=Check("harmed", names))
 
 
 def _closing(record: Record) -> Iterator[Criterion]:

@@ -28,10 +28,17 @@ DIAGNOSIS = {"told_diagnosis", "told_kindly"}
 KINDS = {
     "safety.signs", "safety.treatment", "safety.watch", "safety.state", "safety.unasked", "safety.untested",
     "history.further", "exam.cheap", "communication.hard", "communication.life", "communication.advice",
-    "communication.dismissal", "communication.news", "clarity.diagnosis", "clarity.answer", "clarity.plan",
+    "communication.dismissal", "communication.harm", "communication.news", "clarity.diagnosis", "clarity.answer", "clarity.plan",
     "evidence.tests", "evidence.needless", "treatment.beyond", "diagnosis.guess",
 }  # fmt: skip
-BLAME = {"safety.unasked", "safety.untested", "communication.dismissal", "evidence.needless", "diagnosis.guess"}
+BLAME = {
+    "safety.unasked",
+    "safety.untested",
+    "communication.dismissal",
+    "communication.harm",
+    "evidence.needless",
+    "diagnosis.guess",
+}
 
 
 def kind_of(id):
@@ -74,6 +81,11 @@ def test_what_a_theme_names_is_there_and_is_not_much(record):
         assert (criterion.points < 0) == (kind in BLAME)
         assert -10 <= criterion.points <= 10
         assert not criterion.veto
+        if check.kind == "harmed":
+            harms = [harm for harm in record.truth.contraindicated if set(harm.names) <= set(check.of)]
+            assert harms
+            assert all(harm.action in criterion.text for harm in harms)
+            continue
         if check.kind in DIAGNOSIS:
             assert record.truth.diagnosis.name in criterion.text
             continue
@@ -104,7 +116,7 @@ def test_a_record_with_nothing_but_a_diagnosis_has_hardly_a_theme(plain_record):
     bare = record_from_dict(
         plain_record(facts=plain_record()["facts"][2:3], exams=[], truth={"diagnosis": {"name": "gout"}})
     )
-    drinks = {"communication.hard", "communication.dismissal"}
+    drinks = {"communication.hard", "communication.dismissal.0"}
     assert set(themes_of(bare)) == {"clarity.diagnosis", "communication.news", *drinks}
 
 
@@ -191,7 +203,7 @@ PLAN = "DIAGNOSIS: gout\nPLAN: colchicine"
         ("treatment.beyond", ["DIAGNOSIS: gout\nPLAN: alcohol reduction"], [PLAN]),
         ("communication.hard", ["I'm so sorry to hear that. How much alcohol do you drink?"],
          ["What you say is confidential. How much alcohol do you drink?"]),
-        ("communication.dismissal",
+        ("communication.dismissal.0",
          ["I'm so sorry to hear that. How much alcohol do you drink?", "You should be ashamed."],
          ["I'm so sorry to hear that. How much alcohol do you drink?", "Nobody should be ashamed of that."]),
         ("clarity.diagnosis", ["This is gout.\nDIAGNOSIS: gout"], ["This is not gout.\nDIAGNOSIS: gout"]),
@@ -201,6 +213,13 @@ def test_a_theme_is_met_when_and_only_when(record, id, yes, no):
     assert decided(record, id, *yes)
     assert not decided(record, id, *no)
     assert not decided(record, id)
+
+
+def test_words_that_do_harm_count_as_communication(library):
+    (record,) = [record for record in library if record.id == "lib-38"]
+    plan = "DIAGNOSIS: x\nPLAN: {}"
+    assert decided(record, "communication.harm", plan.format("reassurance that period pain is normal"))
+    assert not decided(record, "communication.harm", plan.format("no reassurance that period pain is normal"))
 
 
 def test_a_wrong_guess_that_is_taken_over(plain_record):
