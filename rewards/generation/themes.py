@@ -10,7 +10,8 @@ whoever only asks, or only says what sounds well, has hardly any of them.
 Themes of blame are no themes of praise turned round. To plan with no danger sign known, to take over the patient's
 own wrong guess, to order costly tests that change nothing and to brush the patient off are each worse than to leave
 one thing out. A doctor who does part of the work does not meet the first, and one who never plans or closes meets at
-most the last two.
+most the last two. Harm by words, and harm by too little or too late, are blamed once more in the dimension where
+they belong.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from medenv.consultation.matching import telling_words
-from medenv.records.record import Exam, Fact, PlanItem, Record
+from medenv.records.record import Contraindication, Exam, Fact, PlanItem, Record
 
 from ..rubric import Axis, Check, Criterion
 from .settings import points
@@ -43,6 +44,8 @@ STOPPING = ("stop", "withhold", "hold", "avoid", "discontinue", "omit", "suspend
 """What an action begins with that keeps something away from the patient."""
 SAYING = ("telling", "reassur", "promising", "blaming", "disclosing", "revealing", "informing", "threatening")
 """What a contraindicated action begins with that harms by words."""
+TOO_LITTLE = frozenset(("waiting", "delaying", "delayed", "withholding", "alone", "only", "discharge", "observation"))
+"""Words of a contraindicated action that harms by what is left undone."""
 COSTLY = 4
 """From this cost on, in full blood counts, a test has to be worth it."""
 RARE = 2
@@ -63,6 +66,7 @@ def themes(record: Record, key: Sequence[Fact]) -> Iterator[Criterion]:
     yield from _communication(record)
     yield from _closing(record)
     yield from _needless(record)
+    yield from _by_kind_of_harm(record)
 
 
 def danger_signs(record: Record) -> list[Fact]:
@@ -160,10 +164,21 @@ def _communication(record: Record) -> Iterator[Criterion]:
     for n, sensitive in enumerate(_parts([*hard, *_of(record, FEELINGS), *mind])):
         text = "Brushes the patient off after being told"
         yield _theme(f"communication.dismissal.{n}", text, axis, "dismissed", _facts(sensitive), 1)
-    if said := [harm for harm in record.truth.contraindicated if harm.action.lower().startswith(SAYING)][:THEME]:
-        names = tuple(name for harm in said for name in harm.names)
-        text = f"Says what harms here: {'; '.join(harm.action for harm in said)}."
-        yield Criterion("communication.harm", text, points("communication.harm"), axis, check=Check("harmed", names))
+
+
+def _by_kind_of_harm(record: Record) -> Iterator[Criterion]:
+    harms = record.truth.contraindicated
+    words = [harm for harm in harms if harm.action.lower().startswith(SAYING)]
+    too_little = [harm for harm in harms if not TOO_LITTLE.isdisjoint(harm.action.lower().split())]
+    kinds: tuple[tuple[str, str, Axis, list[Contraindication]], ...] = (
+        ("communication.harm", "Says what harms here", "communication", words),
+        ("treatment.too_little", "Does too little for this patient, or too late", "treatment", too_little),
+    )
+    for id, text, axis, found in kinds:
+        if some := found[:THEME]:
+            names = tuple(name for harm in some for name in harm.names)
+            shown = f"{text}: {'; '.join(harm.action for harm in some)}."
+            yield Criterion(id, shown, points(id), axis, check=Check("harmed", names))
 
 
 def _closing(record: Record) -> Iterator[Criterion]:

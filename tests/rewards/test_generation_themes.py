@@ -28,17 +28,13 @@ DIAGNOSIS = {"told_diagnosis", "told_kindly"}
 KINDS = {
     "safety.signs", "safety.treatment", "safety.watch", "safety.state", "safety.unasked", "safety.untested",
     "history.further", "exam.cheap", "communication.hard", "communication.life", "communication.advice",
-    "communication.dismissal", "communication.harm", "communication.news", "clarity.diagnosis", "clarity.answer", "clarity.plan",
-    "evidence.tests", "evidence.needless", "treatment.beyond", "diagnosis.guess",
+    "communication.dismissal", "communication.harm", "communication.news", "clarity.diagnosis", "clarity.answer",
+    "clarity.plan", "treatment.too_little", "treatment.beyond", "evidence.tests", "evidence.needless", "diagnosis.guess",
 }  # fmt: skip
 BLAME = {
-    "safety.unasked",
-    "safety.untested",
-    "communication.dismissal",
-    "communication.harm",
-    "evidence.needless",
-    "diagnosis.guess",
-}
+    "safety.unasked", "safety.untested", "communication.dismissal", "communication.harm", "treatment.too_little",
+    "evidence.needless", "diagnosis.guess",
+}  # fmt: skip
 
 
 def kind_of(id):
@@ -215,11 +211,17 @@ def test_a_theme_is_met_when_and_only_when(record, id, yes, no):
     assert not decided(record, id)
 
 
-def test_words_that_do_harm_count_as_communication(library):
-    (record,) = [record for record in library if record.id == "lib-38"]
-    plan = "DIAGNOSIS: x\nPLAN: {}"
-    assert decided(record, "communication.harm", plan.format("reassurance that period pain is normal"))
-    assert not decided(record, "communication.harm", plan.format("no reassurance that period pain is normal"))
+@pytest.mark.parametrize(
+    ("theme", "id", "harm"),
+    [
+        ("communication.harm", "lib-38", "reassurance that period pain is normal"),
+        ("treatment.too_little", "lib-39", "waiting for the swab results before treatment"),
+    ],
+)
+def test_harm_by_words_and_harm_by_too_little(library, theme, id, harm):
+    (record,) = [record for record in library if record.id == id]
+    assert decided(record, theme, f"DIAGNOSIS: x\nPLAN: {harm}")
+    assert not decided(record, theme, "DIAGNOSIS: x\nPLAN: rest")
 
 
 def test_a_wrong_guess_that_is_taken_over(plain_record):
