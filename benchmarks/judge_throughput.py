@@ -28,7 +28,9 @@ Cohen's kappa, over the criteria that both have a verdict on. "met" is how often
 same to everything agrees with itself, and has no kappa.
 
 "replicas" is with two servers: prompt tokens that they computed (asked of the prefix cache, less those found there),
-where all criteria of a conversation go to one replica ("affinity") and where calls go to each in turn ("round-robin").
+where all criteria of a conversation go to one replica ("affinity") and where calls go to each in turn ("round-robin"),
+with one criterion a call and with four. Affinity saves the second reading of the conversation, never that of the
+criteria, so the ratio is lower the less is said a call beside the conversation.
 """
 
 from __future__ import annotations
@@ -346,7 +348,18 @@ async def throughput(url: str, model: str, work: Sequence[Case], options: argpar
 
 
 async def replicas(urls: Sequence[str], model: str, work: Sequence[Case], options: argparse.Namespace) -> Any:
-    """What two servers compute, with affinity and without."""
+    """What two servers compute, with affinity and without, where a call holds one criterion and where it holds four."""
+    ways = {
+        "one": await shared(urls, model, work, options),
+        "four": await shared(urls, model, work, options, at_once=4),
+    }
+    return {"target": REPLICA_TARGET, **ways}
+
+
+async def shared(
+    urls: Sequence[str], model: str, work: Sequence[Case], options: argparse.Namespace, **judge: Any
+) -> dict[str, Any]:
+    """What two servers compute for a judge with these settings, with affinity and without."""
     settings = {"max_concurrency": options.at_once, "attempt_timeout": 3600, "total_timeout": 7200}
     backends: dict[str, Callable[[], Backend]] = {
         "affinity": lambda: VllmServer(urls, model, **settings),
@@ -357,7 +370,7 @@ async def replicas(urls: Sequence[str], model: str, work: Sequence[Case], option
     for name, backend in backends.items():
         resets += [await emptied(url) for url in urls]
         before = [await counters(url) for url in urls]
-        result = await ours(work, backend())
+        result = await ours(work, backend(), **judge)
         after = [await counters(url) for url in urls]
         queries, hits = (
             [late.get(name, 0.0) - early.get(name, 0.0) for early, late in zip(before, after, strict=True)]
@@ -372,7 +385,7 @@ async def replicas(urls: Sequence[str], model: str, work: Sequence[Case], option
         print(json.dumps({name: found[name]}), flush=True)
     with_affinity, in_turn = (found[name]["computed"] for name in backends)
     ratio = round(with_affinity / in_turn, 4) if in_turn else None  # A server need not have these counters.
-    return {"target": REPLICA_TARGET, "ratio": ratio, "cache_emptied": all(resets), **found}
+    return {"ratio": ratio, "cache_emptied": all(resets), **found}
 
 
 async def model_of(url: str) -> str:
