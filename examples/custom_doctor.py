@@ -19,4 +19,4 @@ class CuriousDoctor:
 for doctor in (CuriousDoctor(), "random", "checklist", "oracle"):
     result = medenv.evaluate(doctor, records="library", seed=0)
     name = doctor if isinstance(doctor, str) else type(doctor).__name__
-    print(f"{name:>14}: reward {result.reward.mean:.3f} over {result.valid} of {result.episodes} episodes")
+    print(f"{name:>14}: reward {result.reward.mean:z.3f} over {result.valid} of {result.episodes} episodes")

@@ -118,7 +118,7 @@ def train_all(seeds, out, sources, prepare):
             except Empty:
                 continue
             if "reward" in point:
-                done, text = point["step"] + 1, f"seed {seed}: GRPO, reward {point['reward']:.3f}"
+                done, text = point["step"] + 1, f"seed {seed}: GRPO, reward {point['reward']:z.3f}"
                 progress.update(bars[seed], description=text, completed=done, total=GRPO.steps)
         return [future.result() for future in running]
 
@@ -145,7 +145,7 @@ def main():
     table = Table("doctor", "seed", *sources, title="mean reward")
     for doctor, seed in dict.fromkeys(row[1:3] for row in rows):
         means = {row[0]: row[3]["reward"]["mean"] for row in rows if row[1:3] == (doctor, seed)}
-        table.add_row(doctor, "" if seed is None else str(seed), *(f"{means[name]:.3f}" for name in sources))
+        table.add_row(doctor, "" if seed is None else str(seed), *(f"{means[name]:z.3f}" for name in sources))
     Console().print(table)
     summary = {
         "format": "medenv.summary/1",

@@ -39,7 +39,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
         numeric = bool(cells) and all(isinstance(row[place], (int, float)) for row in cells)
         table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     for row in cells:
-        table.add_row(*(Text(f"{cell:.3f}" if isinstance(cell, float) else str(cell)) for cell in row))
+        table.add_row(*(Text(f"{cell:z.3f}" if isinstance(cell, float) else str(cell)) for cell in row))
     _print(table)
 
 
@@ -50,7 +50,7 @@ def print_pairs(pairs: Mapping[str, Any]) -> None:
 
     table = Table.grid(padding=(0, 2))
     for name, value in pairs.items():
-        table.add_row(Text(name, style="bold"), Text(f"{value:.3f}" if isinstance(value, float) else str(value)))
+        table.add_row(Text(name, style="bold"), Text(f"{value:z.3f}" if isinstance(value, float) else str(value)))
     _print(table)
 
 
@@ -63,8 +63,8 @@ def print_evaluation(result: Evaluation) -> None:
     print_pairs(
         {
             "episodes": f"{result.episodes}, {result.valid} valid{failed}",
-            "reward": f"{reward.mean:.3f}  (95 % interval {reward.low:.3f} to {reward.high:.3f}, std {reward.std:.3f}, "
-            f"min {reward.min:.3f}, max {reward.max:.3f})"
+            "reward": f"{reward.mean:z.3f}  (95 % interval {reward.low:z.3f} to {reward.high:z.3f}, "
+            f"std {reward.std:.3f}, min {reward.min:z.3f}, max {reward.max:z.3f})"
             if reward.n
             else "none: no valid episode",
             **({} if result.scoring is None else {"scoring": str(Scoring.from_dict(result.scoring))}),

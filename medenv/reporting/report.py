@@ -95,11 +95,11 @@ class _Doctor:
         several = len(self.evaluations) > 1
         return {
             "name": self.name,
-            "mean": None if bar is None else f"{bar.mean:.3f}",
-            "interval": None if bar is None else f"{bar.low:.3f} to {bar.high:.3f}",
+            "mean": None if bar is None else f"{bar.mean:z.3f}",
+            "interval": None if bar is None else f"{bar.low:z.3f} to {bar.high:z.3f}",
             "over": "over seeds" if several else "95 %",
             "seeds": [
-                f"seed {seed}: {'none' if reward is None else f'{reward:.3f}'}"
+                f"seed {seed}: {'none' if reward is None else f'{reward:z.3f}'}"
                 for seed, reward in zip(self.seeds, rewards, strict=True)
             ]
             if several
@@ -237,14 +237,14 @@ def _lead(sets: Sequence[Mapping[str, Any]]) -> str:
     if before is None or after is None:
         return ""
     others = [
-        f"{name} {mean:.2f}"
+        f"{name} {mean:z.2f}"
         for name, mean in means.items()
         if name not in ("warm start", "trained") and mean is not None
     ]
     beside = f" Beside it: {', '.join(others)}." if others else ""
     return (
-        f"On {sets[0]['records']} records the mean reward went from {before:.2f} before training to {after:.2f} after "
-        f"it ({after - before:+.2f}).{beside}"
+        f"On {sets[0]['records']} records the mean reward went from {before:z.2f} before training to {after:z.2f} "
+        f"after it ({after - before:+.2f}).{beside}"
     )
 
 
@@ -279,7 +279,7 @@ def _rows(doctors: Sequence[_Doctor], group: str, names: Mapping[str, str]) -> l
 def _number(value: float | None, *, share: bool) -> str:
     if value is None:
         return "\u2013"
-    return f"{100 * value:.0f} %" if share else f"{value:.2f}"
+    return f"{100 * value:.0f} %" if share else f"{value:z.2f}"
 
 
 def _transcripts(entries: Sequence[Mapping[str, str]], folder: Path) -> Iterator[Transcript]:

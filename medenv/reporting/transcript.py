@@ -59,7 +59,7 @@ class Transcript:
 
 def transcript(trajectory: Trajectory, title: str) -> Transcript:
     """A trajectory as the report shows it."""
-    reward = "no score" if trajectory.reward is None else f"reward {trajectory.reward:.3f}"
+    reward = "no score" if trajectory.reward is None else f"reward {trajectory.reward:z.3f}"
     score = trajectory.score or {"criteria": [], "adjustments": []}
     return Transcript(
         title=title,
@@ -131,4 +131,4 @@ def _sums(score: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for item in score["adjustments"]:
         yield f"{item['id']}: {item['reason']}" if item["reason"] else item["id"], f"{item['awarded']:+d}"
     total = points + sum(item["awarded"] for item in score["adjustments"])
-    yield "reward", f"{total} / {score['denominator']} = {score['reward']:.3f}"
+    yield "reward", f"{total} / {score['denominator']} = {score['reward']:z.3f}"

@@ -125,9 +125,9 @@ def test_a_run_folder(summary, tmp_path):
         means.setdefault(one["doctor"], []).append(one["evaluation"]["reward"]["mean"])
     for doctor, values in means.items():
         assert f"{doctor} " in page.said
-        assert f"{sum(values) / len(values):.3f}" in page.said
+        assert f"{sum(values) / len(values):z.3f}" in page.said
         if len(values) > 1:
-            assert f"seed 0: {values[0]:.3f} · seed 1: {values[1]:.3f}" in page.said
+            assert f"seed 0: {values[0]:z.3f} · seed 1: {values[1]:z.3f}" in page.said
     for words in (
         "A run & its numbers",
         "python train.py --out <here>",
@@ -224,6 +224,16 @@ def test_weights_and_penalties_are_shown_and_add_up(tmp_path):
         if line["axis"] == "safety":
             shown = f"{line['text']} safety {line['awarded']} of {line['points'] * 3}".replace("-", "\u2212")
             assert re.sub(r"\s+", " ", shown) in page.said.replace("-", "\u2212")
+
+
+def test_no_zero_has_a_sign(summary, tmp_path):
+    data = copy.deepcopy(summary[1])
+    for one in (one for evaluation in data["evaluations"] for one in evaluation["doctors"]):
+        one["evaluation"]["reward"] |= {"mean": -0.0002, "low": -0.0004, "high": -0.0001}
+    write_summary({**data, "transcripts": []}, tmp_path)
+    said = safe(write_report(tmp_path)).said
+    assert "0.000" in said
+    assert not re.search(r"[-\u2212]0\.0+(?!\d)", said)
 
 
 def test_the_least_that_a_summary_may_hold(summary, tmp_path):
