@@ -40,14 +40,14 @@ from medenv.rewards import AXES, Check, Criterion
 from medenv.rewards.generation import RecordRubrics, RubricGenerator
 
 HERE = Path(__file__).parent / "expert_rubrics"
-SETS = ("development", "second_author", "held_out")
+SETS = ("development", "second_author", "opened", "held_out")
 PUBLISHED = 0.927
 SIGNS = {"empathy": "empathy", "explanation": "explanation", "safety_net": "safety-net", "greeting": "greeting"}
 BEHAVIOUR = {
     "opened": ("open-question",),
     "unheard": ("overload",),
     "repeated": ("repetition",),
-    "orders": ("no-shotgun-tests",),
+    "orders": ("shotgun-tests",),
     "cited": ("reasoning",),
     "closed": ("closing",),
     "checked_back": ("closing",),
@@ -111,7 +111,8 @@ def _about(check: Check, record: Record) -> Iterator[str]:
 
 def intent(expert: Mapping[str, Any]) -> frozenset[str]:
     """What an expert criterion is about: the case where it names anything of it, else behaviour."""
-    return frozenset(id for id in expert["about"] if id.startswith(CASE)) or frozenset(expert["about"])
+    said = frozenset(id.replace("general:no-", "general:") for id in expert["about"])
+    return frozenset(id for id in said if id.startswith(CASE)) or said
 
 
 def same_intent(expert: Mapping[str, Any], generated: Criterion, record: Record) -> bool:
@@ -240,7 +241,7 @@ def main() -> None:
         misses: dict[str, list[str]] = {part: [] for part in SETS}
         result[name] = {"id": getattr(generator, "id", name), **measure(generator, misses)}
         if given.misses:
-            print("\n".join([*misses["development"], *misses["second_author"]]))
+            print("\n".join([*misses["development"], *misses["second_author"], *misses["opened"]]))
     print(json.dumps(result, indent=1))
     if given.out:
         given.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")

@@ -10,8 +10,8 @@ whoever only asks, or only says what sounds well, has hardly any of them.
 Themes of blame are no themes of praise turned round. To plan with no danger sign known, to take over the patient's
 own wrong guess, to order costly tests that change nothing and to brush the patient off are each worse than to leave
 one thing out. A doctor who does part of the work does not meet the first, and one who never plans or closes meets at
-most the last two. Harm by words, and harm by too little or too late, are blamed once more in the dimension where
-they belong.
+most the last two. Harm by words, by deeds, and by what nothing found calls for are blamed once more in the dimension
+where they belong.
 """
 
 from __future__ import annotations
@@ -44,8 +44,11 @@ STOPPING = ("stop", "withhold", "hold", "avoid", "discontinue", "omit", "suspend
 """What an action begins with that keeps something away from the patient."""
 SAYING = ("telling", "reassur", "promising", "blaming", "disclosing", "revealing", "informing", "threatening")
 """What a contraindicated action begins with that harms by words."""
-TOO_LITTLE = frozenset(("waiting", "delaying", "delayed", "withholding", "alone", "only", "discharge", "observation"))
-"""Words of a contraindicated action that harms by what is left undone."""
+UNFOUNDED = (
+    "no sign", "no evidence", "no benefit", "nothing points", "not help", "not treat", "not prevent", "is viral",
+    "is enough", "not needed", "not information",
+)  # fmt: skip
+"""What is said of a contraindicated action that nothing found calls for."""
 COSTLY = 4
 """From this cost on, in full blood counts, a test has to be worth it."""
 RARE = 2
@@ -107,11 +110,18 @@ def _safety(record: Record) -> Iterator[Criterion]:
     for n, facts in enumerate(_parts(bearing_on_treatment(record))):
         text = "Knows before planning what makes treatment safe or dangerous here"
         yield _theme(f"safety.treatment.{n}", text, "safety", "known", _facts(facts))
+    if record.truth.urgency != "routine":
+        text = "Plans in time the treatment that this patient cannot do without"
+        if vital := [item for item in _essential(record) if item.kind in ("medication", "procedure")][:THEME]:
+            yield _theme("safety.vital", text, "safety", "planned_items", _acts(vital))
     for n, items in enumerate(_parts(protecting(record))):
         yield _theme(f"safety.watch.{n}", "Plans what keeps the patient safe", "safety", "planned_items", _acts(items))
     for n, exams in enumerate(_parts(_state(record))):
         text, key = "Examines or tests before planning what tells how ill the patient is", sum(e.key for e in exams)
         yield _theme(f"safety.state.{n}", text, "safety", "tested_first", _exams(exams), max(1, key))
+    if further := [item for item in record.truth.plan if item.kind == "advice" and not item.essential][:THEME]:
+        text = "Plans the advice and warnings that keep this patient from harm later"
+        yield _theme("safety.advice", text, "safety", "planned_items", _acts(further))
     blind = (
         ("safety.unasked", "Plans knowing none of what tells danger here", "unknown", _facts(signs)),
         (
@@ -128,7 +138,7 @@ def _safety(record: Record) -> Iterator[Criterion]:
 
 def _state(record: Record) -> list[Exam]:
     """What shows how ill a patient is: the key exams of bedside and laboratory, and a few others at the bedside."""
-    near = [exam for exam in record.exams if exam.kind == "bedside" and not exam.invasive]
+    near = _bedside(record)
     labs = [exam for exam in record.exams if exam.kind == "lab" and exam.key and not exam.invasive]
     key = [exam for exam in near if exam.key]
     others = sorted((exam for exam in near if not exam.key), key=lambda exam: exam.cost)
@@ -141,6 +151,9 @@ def _logic(record: Record, key: Sequence[Fact]) -> Iterator[Criterion]:
     for n, facts in enumerate(_parts(further)):
         text, wanted = "Asks beyond the main findings before planning", min(2, len(facts))
         yield _theme(f"history.further.{n}", text, "consultation_logic", "known", _facts(facts), wanted)
+    if near := sorted(_bedside(record), key=lambda exam: not exam.key)[:THEME]:
+        text, wanted = "Examines the patient before planning", max(1, sum(exam.key for exam in near))
+        yield _theme("exam.bedside", text, "consultation_logic", "tested_first", _exams(near), wanted)
     labs = [exam for exam in record.exams if exam.kind == "lab" and not exam.invasive and exam.cost < COSTLY]
     if labs := sorted(labs, key=lambda exam: not exam.key)[:THEME]:
         text = "Looks for causes, or for what treatment needs to know, by cheap tests"
@@ -169,10 +182,12 @@ def _communication(record: Record) -> Iterator[Criterion]:
 def _by_kind_of_harm(record: Record) -> Iterator[Criterion]:
     harms = record.truth.contraindicated
     words = [harm for harm in harms if harm.action.lower().startswith(SAYING)]
-    too_little = [harm for harm in harms if not TOO_LITTLE.isdisjoint(harm.action.lower().split())]
+    deeds = [harm for harm in harms if harm not in words]
+    unfounded = [harm for harm in deeds if any(phrase in harm.because.lower() for phrase in UNFOUNDED)]
     kinds: tuple[tuple[str, str, Axis, list[Contraindication]], ...] = (
         ("communication.harm", "Says what harms here", "communication", words),
-        ("treatment.too_little", "Does too little for this patient, or too late", "treatment", too_little),
+        ("treatment.harm", "Treats this patient in a way that harms, by too much or too little", "treatment", deeds),
+        ("evidence.harm", "Does what nothing found in this case calls for", "evidence", unfounded),
     )
     for id, text, axis, found in kinds:
         if some := found[:THEME]:
@@ -194,9 +209,13 @@ def _closing(record: Record) -> Iterator[Criterion]:
     if tests := [exam for exam in _key(record) if exam.status == "recorded"][:THEME]:
         text = "Rests the diagnosis in the closing words on what a test showed"
         yield _theme("evidence.tests", text, "evidence", "cited", _exams(tests), 1)
-    if items := [item for item in record.truth.plan if item.kind in ("advice", "test")][:THEME]:
+    beyond = [item for item in record.truth.plan if item.kind in ("advice", "test")]
+    for n, items in enumerate(_parts(beyond)):
         text = "Plans what helps beyond drugs and procedures"
-        yield _theme("treatment.beyond", text, "treatment", "planned_items", _acts(items), 1)
+        yield _theme(f"treatment.beyond.{n}", text, "treatment", "planned_items", _acts(items), 1)
+    if proof := [item for item in record.truth.plan if item.kind == "test"][:THEME]:
+        text = "Plans what still has to be proved or excluded by tests"
+        yield _theme("evidence.plan", text, "evidence", "planned_items", _acts(proof), 1)
 
 
 _NEWS: tuple[tuple[str, str, Axis, str], ...] = (
@@ -212,6 +231,10 @@ def _needless(record: Record) -> Iterator[Criterion]:
     if guesses := _of(record, ("ideas",))[:THEME]:
         text = "Settles, wrongly, on what the patient takes it for"
         yield _theme("diagnosis.guess", text, "diagnostic_accuracy", "taken_over", _facts(guesses), 1)
+
+
+def _bedside(record: Record) -> list[Exam]:
+    return [exam for exam in record.exams if exam.kind == "bedside" and not exam.invasive]
 
 
 def _key(record: Record) -> list[Exam]:

@@ -29,11 +29,12 @@ KINDS = {
     "safety.signs", "safety.treatment", "safety.watch", "safety.state", "safety.unasked", "safety.untested",
     "history.further", "exam.cheap", "communication.hard", "communication.life", "communication.advice",
     "communication.dismissal", "communication.harm", "communication.news", "clarity.diagnosis", "clarity.answer",
-    "clarity.plan", "treatment.too_little", "treatment.beyond", "evidence.tests", "evidence.needless", "diagnosis.guess",
+    "clarity.plan", "treatment.harm", "treatment.beyond", "evidence.tests", "evidence.plan", "evidence.needless",
+    "evidence.harm", "diagnosis.guess", "exam.bedside", "safety.vital", "safety.advice",
 }  # fmt: skip
 BLAME = {
-    "safety.unasked", "safety.untested", "communication.dismissal", "communication.harm", "treatment.too_little",
-    "evidence.needless", "diagnosis.guess",
+    "safety.unasked", "safety.untested", "communication.dismissal", "communication.harm", "treatment.harm",
+    "evidence.needless", "evidence.harm", "diagnosis.guess",
 }  # fmt: skip
 
 
@@ -70,7 +71,7 @@ def test_what_a_theme_names_is_there_and_is_not_much(record):
     exams = {exam.id: exam.name for exam in record.exams}
     actions = {item.action: item.action for item in record.truth.plan}
     found = list(themes(record, [f for f in record.facts if f.must_ask or f.red_flag]))
-    assert len({criterion.id for criterion in found}) == len(found) <= 29
+    assert len({criterion.id for criterion in found}) == len(found) <= 34
     for criterion in found:
         check, kind = criterion.check, kind_of(criterion.id)
         assert kind in KINDS
@@ -194,9 +195,10 @@ PLAN = "DIAGNOSIS: gout\nPLAN: colchicine"
         ("safety.unasked", [PLAN], ["DIAGNOSIS: gout"]),
         ("safety.state.0", ["ORDER: vital signs", PLAN], [f"ORDER: vital signs\n{PLAN}"]),
         ("safety.untested", [PLAN], ["ORDER: serum urate; joint aspiration", PLAN]),
+        ("exam.bedside", ["ORDER: vital signs", PLAN], [f"ORDER: vital signs\n{PLAN}"]),
         ("exam.cheap", ["ORDER: serum urate"], ["ORDER: MRI knee"]),
         ("evidence.needless", ["ORDER: MRI knee"], ["ORDER: serum urate"]),
-        ("treatment.beyond", ["DIAGNOSIS: gout\nPLAN: alcohol reduction"], [PLAN]),
+        ("treatment.beyond.0", ["DIAGNOSIS: gout\nPLAN: alcohol reduction"], [PLAN]),
         ("communication.hard", ["I'm so sorry to hear that. How much alcohol do you drink?"],
          ["What you say is confidential. How much alcohol do you drink?"]),
         ("communication.dismissal.0",
@@ -215,13 +217,34 @@ def test_a_theme_is_met_when_and_only_when(record, id, yes, no):
     ("theme", "id", "harm"),
     [
         ("communication.harm", "lib-38", "reassurance that period pain is normal"),
-        ("treatment.too_little", "lib-39", "waiting for the swab results before treatment"),
+        ("treatment.harm", "lib-39", "waiting for the swab results before treatment"),
+        ("evidence.harm", "lib-21", "prophylactic antibiotics"),
     ],
 )
-def test_harm_by_words_and_harm_by_too_little(library, theme, id, harm):
+def test_harm_by_words_by_deeds_and_without_reason(library, theme, id, harm):
     (record,) = [record for record in library if record.id == id]
     assert decided(record, theme, f"DIAGNOSIS: x\nPLAN: {harm}")
     assert not decided(record, theme, "DIAGNOSIS: x\nPLAN: rest")
+
+
+@pytest.mark.parametrize("id", ["safety.vital", "safety.advice", "evidence.plan"])
+def test_a_theme_of_the_plan_is_met_by_its_actions_alone(library, id):
+    for record in library:
+        for criterion in record_rubric(record).criteria:
+            if criterion.id == id:
+                others = [item.action for item in record.truth.plan if item.action not in criterion.check.of]
+                assert decided(record, id, plan_of(criterion.check.of))
+                assert not decided(record, id, plan_of(others[:1] or ["rest"]))
+
+
+def test_only_who_is_in_danger_has_a_treatment_that_cannot_wait(library):
+    calm = {record.id for record in library if record.truth.urgency == "routine"}
+    assert calm
+    assert all("safety.vital" not in themes_of(record) for record in library if record.id in calm)
+
+
+def plan_of(actions):
+    return f"DIAGNOSIS: x\nPLAN: {'; '.join(action.replace(';', ',') for action in actions)}"
 
 
 def test_a_wrong_guess_that_is_taken_over(plain_record):
