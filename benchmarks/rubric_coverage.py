@@ -40,7 +40,7 @@ from medenv.rewards import AXES, Check, Criterion
 from medenv.rewards.generation import RecordRubrics, RubricGenerator
 
 HERE = Path(__file__).parent / "expert_rubrics"
-SETS = ("development", "second_author", "opened", "held_out")
+SETS = ("development", "second_author", "opened_first", "opened_last")
 PUBLISHED = 0.927
 SIGNS = {"empathy": "empathy", "explanation": "explanation", "safety_net": "safety-net", "greeting": "greeting"}
 BEHAVIOUR = {
@@ -241,7 +241,7 @@ def main() -> None:
         misses: dict[str, list[str]] = {part: [] for part in SETS}
         result[name] = {"id": getattr(generator, "id", name), **measure(generator, misses)}
         if given.misses:
-            print("\n".join([*misses["development"], *misses["second_author"], *misses["opened"]]))
+            print("\n".join([*misses["development"], *misses["second_author"], *misses["opened_first"], *misses["opened_last"]]))
     print(json.dumps(result, indent=1))
     if given.out:
         given.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
