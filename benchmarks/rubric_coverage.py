@@ -241,7 +241,11 @@ def main() -> None:
         misses: dict[str, list[str]] = {part: [] for part in SETS}
         result[name] = {"id": getattr(generator, "id", name), **measure(generator, misses)}
         if given.misses:
-            print("\n".join([*misses["development"], *misses["second_author"], *misses["opened_first"], *misses["opened_last"]]))
+            print(
+                "\n".join(
+                    [*misses["development"], *misses["second_author"], *misses["opened_first"], *misses["opened_last"]]
+                )
+            )
     print(json.dumps(result, indent=1))
     if given.out:
         given.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")

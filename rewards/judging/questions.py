@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
+from math import ceil
 from typing import Any
 
 from medenv.agents.backends.prompts import Prompts
@@ -113,7 +114,7 @@ class Question:
 def questions(
     criteria: Sequence[Criterion], at_once: int | None, *, explain: bool, max_tokens: int
 ) -> Iterator[Question]:
-    """Some criteria in as few questions as may be; those of different signs and scopes never share one.
+    """Some criteria in as few questions as may be, of even size; those of different signs and scopes never share one.
 
     Args:
         criteria: In the order in which they are asked about.
@@ -127,9 +128,9 @@ def questions(
 
     for _, alike in groupby(sorted(criteria, key=kind), key=kind):
         several = tuple(alike)
-        step = at_once or len(several)
-        for start in range(0, len(several), step):
-            yield Question(several[start : start + step], explain, max_tokens)
+        count = ceil(len(several) / at_once) if at_once else 1
+        for start, end in pairwise(len(several) * place // count for place in range(count + 1)):
+            yield Question(several[start:end], explain, max_tokens)
 
 
 _BOOLEAN = {"type": "boolean"}
