@@ -18,9 +18,11 @@ ask the same of it: a criterion about a delayed test and one about a test left o
 
 Baichuan-M2 (arXiv 2509.02208) reports that 92.7 % of generated rubrics matched an expert's in dimension and intent, on
 100 cases, judged by people. Whether its "rubric" is one criterion or all of a case it does not say; both are printed.
-The rules were changed with the development set in view, and at the end with that of the second author. Of the held-out
-set only the totals were ever looked at, but these were looked at after each change, so they are a little too good.
-"expert_criteria_beyond_the_record" counts criteria that ask for nothing the record holds, which no rule can cover.
+The rules were changed with all opened sets in view, so what they cover of these is what they were fitted to.
+"held_out" has second rubrics, by other authors, for the cases of the last opened set: it was measured after the last
+change of the rules, and its criteria are never shown. "between_authors" compares the two rubrics of a case with each
+other in the same way: how much of either the other covers. "expert_criteria_beyond_the_record" counts criteria that
+ask for nothing the record holds, which no rule can cover.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ from medenv.rewards import AXES, Check, Criterion
 from medenv.rewards.generation import RecordRubrics, RubricGenerator
 
 HERE = Path(__file__).parent / "expert_rubrics"
-SETS = ("development", "second_author", "opened_first", "opened_last")
+OPENED = ("development", "second_author", "opened_first", "opened_last")
+HELD_OUT = "held_out"
 PUBLISHED = 0.927
 SIGNS = {"empathy": "empathy", "explanation": "explanation", "safety_net": "safety-net", "greeting": "greeting"}
 BEHAVIOUR = {
@@ -206,19 +209,44 @@ async def counted(generator: RubricGenerator, rows: Sequence[Mapping[str, Any]],
     }
 
 
+def between(one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How much of the rubric of either author that of the other covers, over the cases that both wrote about."""
+    theirs = {row["record"]: row["criteria"] for row in other}
+    pairs = [(row["criteria"], theirs[row["record"]]) for row in one if row["record"] in theirs]
+    totals: Counter[str] = Counter()
+    for several, reference in [*pairs, *((second, first) for first, second in pairs)]:
+        for criterion in several:
+            alike = [
+                each
+                for each in reference
+                if (each["points"] > 0) == (criterion["points"] > 0) and not intent(each).isdisjoint(intent(criterion))
+            ]
+            totals["criteria"] += 1
+            totals["intent"] += bool(alike)
+            totals["both"] += any(each["axis"] == criterion["axis"] for each in alike)
+    return {
+        "records": len(pairs),
+        "criteria": totals["criteria"],
+        "covered_in_dimension_and_intent": _share(totals["both"], totals["criteria"]),
+        "covered_in_intent": _share(totals["intent"], totals["criteria"]),
+    }
+
+
 def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-def measure(generator: RubricGenerator, misses: Mapping[str, list[str]]) -> dict[str, Any]:
-    async def both() -> dict[str, Any]:
-        found = {}
-        for name in SETS:
-            rows = json.loads((HERE / f"{name}.json").read_text("utf-8"))["rubrics"]
-            found[name] = await counted(generator, rows, misses[name])
-        return found
+def rubrics(name: str) -> Sequence[Mapping[str, Any]]:
+    """The expert rubrics of a set."""
+    rows: Sequence[Mapping[str, Any]] = json.loads((HERE / f"{name}.json").read_text("utf-8"))["rubrics"]
+    return rows
 
-    return asyncio.run(both())
+
+async def measured(generator: RubricGenerator, misses: Mapping[str, list[str]]) -> dict[str, Any]:
+    """The numbers of each set, and of all together."""
+    found = {name: await counted(generator, rubrics(name), misses[name]) for name in (*OPENED, HELD_OUT)}
+    everything = [row for name in (*OPENED, HELD_OUT) for row in rubrics(name)]
+    return {**found, "all": await counted(generator, everything, [])}
 
 
 def main() -> None:
@@ -227,7 +255,7 @@ def main() -> None:
     parser.add_argument("--server", help="URL of a server whose model writes rubrics as well")
     parser.add_argument("--model", help="the name of that model")
     parser.add_argument("--cache", type=Path, help="a folder that keeps the rubrics of the model")
-    parser.add_argument("--misses", action="store_true", help="show what is not covered, but never of the held-out set")
+    parser.add_argument("--misses", action="store_true", help="show what is not covered of the opened sets")
     given = parser.parse_args()
     generators: dict[str, RubricGenerator] = {"rules": RecordRubrics()}
     if given.server:
@@ -236,16 +264,15 @@ def main() -> None:
         from medenv.rewards.generation.model import ModelRubrics
 
         generators["model"] = ModelRubrics(VllmServer(given.server, given.model), cache=RubricCache(given.cache))
-    result: dict[str, Any] = {"published": PUBLISHED}
+    result: dict[str, Any] = {
+        "published": PUBLISHED,
+        "between_authors": between(rubrics("opened_last"), rubrics(HELD_OUT)),
+    }
     for name, generator in generators.items():
-        misses: dict[str, list[str]] = {part: [] for part in SETS}
-        result[name] = {"id": getattr(generator, "id", name), **measure(generator, misses)}
+        misses: dict[str, list[str]] = {part: [] for part in (*OPENED, HELD_OUT)}
+        result[name] = {"id": getattr(generator, "id", name), **asyncio.run(measured(generator, misses))}
         if given.misses:
-            print(
-                "\n".join(
-                    [*misses["development"], *misses["second_author"], *misses["opened_first"], *misses["opened_last"]]
-                )
-            )
+            print("\n".join(line for part in OPENED for line in misses[part]))
     print(json.dumps(result, indent=1))
     if given.out:
         given.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")

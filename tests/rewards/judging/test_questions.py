@@ -2,6 +2,7 @@ from math import ceil
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from medenv.rewards import Criterion
 from medenv.rewards.judging.questions import questions
 
