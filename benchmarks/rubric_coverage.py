@@ -135,14 +135,19 @@ async def counted(generator: RubricGenerator, rows: Sequence[Mapping[str, Any]],
     totals: Counter[str] = Counter()
     by_axis: dict[str, Counter[str]] = {}
     elsewhere = 0.0
-    for row in rows:
+    generated = await asyncio.gather(
+        *(settle(generator.rubric(records[row["record"]])) for row in rows), return_exceptions=True
+    )
+    for row, rubric in zip(rows, generated, strict=True):
         record = records[row["record"]]
-        try:
-            criteria = (await settle(generator.rubric(record))).criteria
-        except BackendError as error:
+        if isinstance(rubric, BackendError):
             totals["failed"] += 1
-            misses.append(f"{record.id}: {error}")
-            criteria = ()
+            misses.append(f"{record.id}: {rubric}")
+            criteria: tuple[Criterion, ...] = ()
+        elif isinstance(rubric, BaseException):
+            raise rubric
+        else:
+            criteria = rubric.criteria
         said = {
             sign: {id for c in criteria if (c.points > 0) == sign for id in about(c.check, record)}
             for sign in (True, False)
